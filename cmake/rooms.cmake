@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# scintigen_room(NAME [ROOMS rooms it may see] [LIBRARIES public] [PRIVATE not seen by others] [INCLUDES private])
+# One static library scintigen_NAME from src/NAME/*.cpp; a room without sources yet is an interface library.
+
+set(SCINTIGEN_ROOM_TARGETS)
+function(scintigen_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "ROOMS;LIBRARIES;PRIVATE;INCLUDES")
+  list(TRANSFORM room_ROOMS PREPEND scintigen_)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  set(target scintigen_${name})
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    set(scope PUBLIC)
+    target_link_libraries(${target} PRIVATE ${room_PRIVATE})
+    target_include_directories(${target} SYSTEM PRIVATE ${room_INCLUDES})
+    scintigen_own_code(${target})
+  else()
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(${target} ${scope} $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/scintigen>)
+  target_compile_features(${target} ${scope} cxx_std_17)
+  target_link_libraries(${target} ${scope} ${room_ROOMS} ${room_LIBRARIES})
+  set(SCINTIGEN_ROOM_TARGETS ${SCINTIGEN_ROOM_TARGETS} ${target} PARENT_SCOPE)
+endfunction()

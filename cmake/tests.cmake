@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# tests/<room>/test_*.cpp -> one executable test_<room>, one CTest test a TEST(); tests/cli/**/*.sh -> one test a script.
+# Label `slow` (left out of scripts/test, run by scripts/test --all): a suite or test whose name ends in "Slow"
+# (TEST(FastganSlow, ...) or TEST(Fastgan, TrainsSlow)), and a script *_slow.sh.
+find_package(GTest REQUIRED)
+include(GoogleTest)
+
+foreach(room IN ITEMS core models metrics cohort training synthesis imaging)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.cpp)
+  if(NOT sources OR NOT TARGET scintigen_${room})
+    continue()
+  endif()
+  add_executable(test_${room} ${sources})
+  target_link_libraries(test_${room} PRIVATE scintigen GTest::gtest_main)
+  target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  set_source_files_properties(${sources} PROPERTIES COMPILE_DEFINITIONS
+    "SCINTIGEN_TEST_GOLDEN=\"${PROJECT_SOURCE_DIR}/tests/golden\";SCINTIGEN_TEST_SOURCE=\"${PROJECT_SOURCE_DIR}\";SCINTIGEN_TEST_PROGRAM=\"${PROJECT_BINARY_DIR}/scintigen\"")
+  scintigen_own_code(test_${room})
+  gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${room}.
+                       TEST_FILTER -*Slow.*:*Slow PROPERTIES LABELS "${room};fast" TIMEOUT 120)
+  gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${room}.
+                       TEST_FILTER *Slow.*:*Slow TEST_LIST test_${room}_slow
+                       PROPERTIES LABELS "${room};slow" TIMEOUT 1800)
+endforeach()
+
+file(GLOB_RECURSE scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*.sh)
+foreach(script IN LISTS scripts)
+  get_filename_component(name ${script} NAME_WE)
+  if(name MATCHES "^run_script$" OR NOT TARGET scintigen_program)
+    continue()
+  endif()
+  add_test(NAME cli.${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run_script.sh ${script}
+           ${PROJECT_BINARY_DIR}/scintigen ${PROJECT_SOURCE_DIR})
+  if(name MATCHES "_slow$")
+    set_tests_properties(cli.${name} PROPERTIES LABELS "cli;slow" TIMEOUT 1800 SKIP_RETURN_CODE 77)
+  else()
+    set_tests_properties(cli.${name} PROPERTIES LABELS "cli;fast" TIMEOUT 120 SKIP_RETURN_CODE 77)
+  endif()
+endforeach()
