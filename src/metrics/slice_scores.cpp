@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/slice_scores.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace scintigen {
+namespace {
+
+constexpr double kCopyVeto = 0.05;
+constexpr double kVetoPenalty = 1000;
+
+/// Pixels that a real slice fills on average: the place to compare variety in.
+torch::Tensor brain_mask(const torch::Tensor& slices) { return slices.mean(0) > 0.2; }
+
+double standardised_difference(const torch::Tensor& synthetic, const torch::Tensor& real) {
+  const double deviation = real.std().item<double>();
+  return std::abs((synthetic.mean() - real.mean()).item<double>()) / std::max(deviation, 1e-6);
+}
+
+}  // namespace
+
+SliceScorer::SliceScorer(torch::Tensor training, torch::Tensor held_out, int64_t components)
+    : training_(std::move(training)), held_out_(std::move(held_out)) {
+  require(training_.size(0) >= 4 && held_out_.size(0) >= 4,
+          "scores: {} training and {} held-out slices; expected at least 4 of each", training_.size(0),
+          held_out_.size(0));
+  components_ = principal_components(training_, std::min<int64_t>(components, training_.size(0) - 1));
+  held_out_features_ = components_.project(held_out_);
+  energy_training_ = energy_distance(components_.project(training_), held_out_features_);
+  const auto nearest = nearest_slices(held_out_, training_).distance;
+  copy_threshold_ = nearest.quantile(0.01).item<double>();  // methods: 1st percentile of held-out distances
+}
+
+SliceScores SliceScorer::operator()(const torch::Tensor& synthetic) const {
+  SliceScores scores;
+  scores.energy = energy_distance(components_.project(synthetic), held_out_features_);
+  scores.energy_training = energy_training_;
+  scores.mean_count_error = standardised_difference(mean_counts(synthetic), mean_counts(held_out_));
+  scores.left_right_error = standardised_difference(left_right_ratio(synthetic).log().abs(),
+                                                    left_right_ratio(held_out_).log().abs());
+  const auto mask = brain_mask(held_out_);
+  const auto deviation = [&](const torch::Tensor& slices) {
+    return pixelwise_deviation(slices).masked_select(mask).mean().item<double>();
+  };
+  scores.deviation_ratio = deviation(synthetic) / std::max(deviation(held_out_), 1e-12);
+  const auto nearest = nearest_slices(synthetic, training_).distance;
+  scores.copies = (nearest < copy_threshold_).to(torch::kDouble).mean().item<double>();
+  scores.vetoed = scores.copies > kCopyVeto;
+  scores.score = scores.energy / std::max(energy_training_, 1e-12) + scores.mean_count_error +
+                 scores.left_right_error + std::abs(std::log(std::max(scores.deviation_ratio, 1e-6))) +
+                 (scores.vetoed ? kVetoPenalty : 0);
+  return scores;
+}
+
+std::vector<std::pair<std::string, double>> named(const SliceScores& scores) {
+  return {{"score", scores.score},
+          {"energy", scores.energy},
+          {"energy_training", scores.energy_training},
+          {"mean_count_error", scores.mean_count_error},
+          {"left_right_error", scores.left_right_error},
+          {"deviation_ratio", scores.deviation_ratio},
+          {"copies", scores.copies}};
+}
+
+}  // namespace scintigen

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metrics/slice_statistics.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+#include "core/error.h"
+
+namespace scintigen {
+namespace {
+
+using at::indexing::None;
+using at::indexing::Slice;
+
+std::string shape_text(const torch::Tensor& tensor) {
+  return fmt::format("[{}]", fmt::join(tensor.sizes(), ","));
+}
+
+// `what` begins the messages: "mean counts".
+torch::Tensor checked_slices(const torch::Tensor& slices, const char* what, int64_t fewest) {
+  require(slices.defined() && slices.dim() == 3 && slices.is_floating_point(),
+          "{}: expected slices [N,H,W] of floating point; found {}", what,
+          slices.defined() ? shape_text(slices) + " of " + std::string(slices.dtype().name())
+                           : std::string("nothing"));
+  require(slices.size(0) >= fewest && slices.numel() > 0,
+          "{}: needs at least {} slice{} with pixels; found {}", what, fewest,
+          fewest == 1 ? "" : "s", shape_text(slices));
+  const auto finite = slices.isfinite().flatten(1).all(1);
+  if (!finite.all().item<bool>())
+    throw Error("{}: slice {} holds a value that is not finite", what,
+                finite.logical_not().nonzero()[0].item<int64_t>());
+  return slices.detach().to(torch::kCPU);
+}
+
+// Slices of counts: >= 0 and not empty, so that dividing by the maximum means something.
+torch::Tensor checked_counts(const torch::Tensor& slices, const char* what) {
+  const auto counts = checked_slices(slices, what, 1).to(torch::kDouble);
+  const auto flat = counts.flatten(1);
+  const auto negative = flat.amin(1) < 0;
+  if (negative.any().item<bool>())
+    throw Error("{}: slice {} holds a negative value; expected counts >= 0", what,
+                negative.nonzero()[0].item<int64_t>());
+  const auto empty = flat.amax(1) <= 0;
+  if (empty.any().item<bool>())
+    throw Error("{}: slice {} is empty (its maximum is 0)", what,
+                empty.nonzero()[0].item<int64_t>());
+  return counts;
+}
+
+void require_same_matrix(const torch::Tensor& slices, const torch::Tensor& reference,
+                         const char* what) {
+  require(slices.size(1) == reference.size(1) && slices.size(2) == reference.size(2),
+          "{}: slices of {} x {} pixels cannot be compared with reference slices of {} x {}", what,
+          slices.size(1), slices.size(2), reference.size(1), reference.size(2));
+}
+
+// Rows of `to` that remain when a picture is moved by `shift` pixels, and where they came from.
+Slice target_range(int64_t shift) { return shift >= 0 ? Slice(shift, None) : Slice(None, shift); }
+Slice source_range(int64_t shift) { return target_range(-shift); }
+
+// [M,H,W] moved by whole pixels, zeros moving in.
+torch::Tensor shifted(const torch::Tensor& slices, int64_t rows, int64_t columns) {
+  auto result = at::zeros_like(slices);
+  result.index_put_({Slice(), target_range(rows), target_range(columns)},
+                    slices.index({Slice(), source_range(rows), source_range(columns)}));
+  return result;
+}
+
+// Each direction is made to point where its largest element is positive: an eigenvector's sign is
+// arbitrary and changes with the LAPACK in use.
+void fix_signs(torch::Tensor& directions) {
+  const auto largest = directions.abs().argmax(0, /*keepdim=*/true);
+  const auto sign = directions.gather(0, largest).sign();
+  directions.mul_(sign);
+}
+
+// Sum of all |a_i - b_j| in blocks, so that N and M of many thousand need no N x M matrix.
+double sum_of_distances(const torch::Tensor& a, const torch::Tensor& b) {
+  constexpr int64_t kBlock = 512;
+  constexpr int64_t kNoMatrixProduct = 2;  // |a|^2 + |b|^2 - 2ab cancels for near neighbours
+  double sum = 0;
+  for (int64_t first = 0; first < a.size(0); first += kBlock)
+    sum +=
+        at::cdist(a.slice(0, first, first + kBlock), b, 2, kNoMatrixProduct).sum().item<double>();
+  return sum;
+}
+
+torch::Tensor checked_features(const torch::Tensor& features, int64_t fewest) {
+  require(features.defined() && features.dim() == 2 && features.is_floating_point() &&
+              features.size(1) > 0,
+          "energy distance: expected features [N,K] of floating point; found {}",
+          features.defined() ? shape_text(features) : std::string("nothing"));
+  require(features.size(0) >= fewest, "energy distance: needs at least {} row{} a side; found {}",
+          fewest, fewest == 1 ? "" : "s", features.size(0));
+  require(features.isfinite().all().item<bool>(),
+          "energy distance: a feature is not finite; expected finite numbers");
+  return features.detach().to(torch::kCPU, torch::kDouble).contiguous();
+}
+
+}  // namespace
+
+torch::Tensor mean_counts(const torch::Tensor& slices) {
+  const c10::NoGradGuard no_gradients;
+  const auto flat = checked_counts(slices, "mean counts").flatten(1);
+  return flat.mean(1) / flat.amax(1);
+}
+
+torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold) {
+  const c10::NoGradGuard no_gradients;
+  require(threshold >= 0 && threshold < 1, "left/right ratio: threshold must be in [0,1); found {}",
+          threshold);
+  const auto counts = checked_counts(slices, "left/right ratio");
+  const auto mask = (counts > threshold * counts.amax({1, 2}, true)).to(torch::kDouble);
+  const auto masked = counts * mask;
+  const int64_t half = counts.size(2) / 2;  // of an odd width the middle column is on neither side
+  const auto mean_of = [&](int64_t first) {
+    const auto pixels = mask.narrow(2, first, half).sum({1, 2});
+    return std::make_pair(masked.narrow(2, first, half).sum({1, 2}) / pixels, pixels);
+  };
+  const auto [right, right_pixels] = mean_of(0);
+  const auto [left, left_pixels] = mean_of(counts.size(2) - half);
+  const auto one_sided = (right_pixels == 0).logical_or(left_pixels == 0);
+  if (one_sided.any().item<bool>())
+    throw Error("left/right ratio: slice {} has a half without a pixel above {} of its maximum",
+                one_sided.nonzero()[0].item<int64_t>(), threshold);
+  return left / right;
+}
+
+torch::Tensor pixelwise_deviation(const torch::Tensor& slices) {
+  const c10::NoGradGuard no_gradients;
+  return checked_slices(slices, "pixel-wise deviation", 2).to(torch::kDouble).std(0, true);
+}
+
+PrincipalComponents principal_components(const torch::Tensor& slices, int64_t count) {
+  const c10::NoGradGuard no_gradients;
+  require(count >= 1, "principal components: count must be at least 1; found {}", count);
+  const auto flat = checked_slices(slices, "principal components", 2).to(torch::kDouble).flatten(1);
+  PrincipalComponents result;
+  result.mean = flat.mean(0);
+  const auto centred = flat - result.mean;
+  // The smaller of X X' [N,N] and X' X [H*W,H*W]: they share their eigenvalues.
+  const bool by_rows = centred.size(0) <= centred.size(1);
+  const auto gram = by_rows ? centred.matmul(centred.t()) : centred.t().matmul(centred);
+  const double total = gram.diagonal().sum().item<double>();
+  require(total > 0, "principal components: all {} slices are equal; nothing varies", flat.size(0));
+  auto [values, vectors] = at::linalg_eigh(gram);  // ascending
+  values = values.flip(0);
+  // What is left of a direction that no slice has is rounding: of size `total` times an epsilon.
+  const int64_t rank = (values > 1e-10 * total).sum().item<int64_t>();
+  const int64_t kept = std::min(count, rank);
+  auto directions = vectors.flip(1).narrow(1, 0, kept);
+  if (by_rows) directions = centred.t().matmul(directions);
+  result.directions = directions / directions.norm(2, 0, true);
+  result.explained = values.narrow(0, 0, kept) / total;
+  fix_signs(result.directions);
+  return result;
+}
+
+torch::Tensor PrincipalComponents::project(const torch::Tensor& slices) const {
+  const c10::NoGradGuard no_gradients;
+  const auto flat = checked_slices(slices, "principal components", 1).to(torch::kDouble).flatten(1);
+  require(flat.size(1) == mean.size(0),
+          "principal components: were made of slices of {} pixels; found {}", mean.size(0),
+          shape_text(slices));
+  return (flat - mean).matmul(directions);
+}
+
+double energy_distance(const torch::Tensor& a, const torch::Tensor& b, bool unbiased) {
+  const c10::NoGradGuard no_gradients;
+  const int64_t fewest = unbiased ? 2 : 1;
+  const auto x = checked_features(a, fewest), y = checked_features(b, fewest);
+  require(x.size(1) == y.size(1),
+          "energy distance: {} features on one side and {} on the other; expected as many",
+          x.size(1), y.size(1));
+  const double n = static_cast<double>(x.size(0)), m = static_cast<double>(y.size(0));
+  const double within_x = sum_of_distances(x, x) / (unbiased ? n * (n - 1) : n * n);
+  const double within_y = sum_of_distances(y, y) / (unbiased ? m * (m - 1) : m * m);
+  const double distance = 2 * sum_of_distances(x, y) / (n * m) - within_x - within_y;
+  return unbiased ? distance : std::max(distance, 0.0);  // below 0 only by rounding
+}
+
+// All shifts of one pair are one cross-correlation, so the whole search is a convolution of the
+// padded slices with the reference slices as kernels. LibTorch hands that to oneDNN, which is some
+// 80 times as fast as matmul where the BLAS is the reference one (Debian's default).
+NearestSlices nearest_slices(const torch::Tensor& slices, const torch::Tensor& reference,
+                             int64_t shift_px, bool flips) {
+  const c10::NoGradGuard no_gradients;
+  const auto query = checked_slices(slices, "nearest slices", 1).to(torch::kFloat).contiguous();
+  auto candidates = checked_slices(reference, "nearest slices", 1).to(torch::kFloat);
+  require_same_matrix(query, candidates, "nearest slices");
+  require(shift_px >= 0 && 2 * shift_px < std::min(query.size(1), query.size(2)),
+          "nearest slices: shift must be from 0 to under half the matrix; found {}", shift_px);
+  const int64_t references = candidates.size(0), side = 2 * shift_px + 1;
+  if (flips) candidates = at::cat({candidates, candidates.flip(2)});
+
+  // Element (u, v) of the correlation is the product of the slice with the candidate moved by
+  // (u - shift, v - shift) pixels; its norm is that of the part which stays inside.
+  auto norms = at::empty({candidates.size(0), side, side});
+  for (int64_t u = 0; u < side; ++u)
+    for (int64_t v = 0; v < side; ++v)
+      norms.index_put_(
+          {Slice(), u, v},
+          candidates.index({Slice(), source_range(u - shift_px), source_range(v - shift_px)})
+              .square()
+              .sum({1, 2}));
+  const auto kernels = candidates.unsqueeze(1).contiguous();
+
+  constexpr int64_t kBlock = 32;  // 32 slices x 2000 kernels x 25 shifts: 6 MB
+  NearestSlices result{at::empty({query.size(0)}, torch::kDouble),
+                       at::empty({query.size(0)}, torch::kLong)};
+  for (int64_t first = 0; first < query.size(0); first += kBlock) {
+    const auto block = query.slice(0, first, first + kBlock);
+    const auto padded =
+        at::constant_pad_nd(block, {shift_px, shift_px, shift_px, shift_px}).unsqueeze(1);
+    const auto best =
+        (norms.unsqueeze(0) - 2 * at::conv2d(padded, kernels)).flatten(1).argmin(1).contiguous();
+    for (int64_t i = 0; i < block.size(0); ++i) {
+      const int64_t found = best[i].item<int64_t>();
+      const int64_t kernel = found / (side * side), u = found / side % side, v = found % side;
+      const auto nearest = shifted(candidates.narrow(0, kernel, 1), u - shift_px, v - shift_px);
+      // Once more in float64: |a|^2 + |b|^2 - 2ab would give a copy a distance of 1e-4, not 0.
+      result.distance[first + i] =
+          (block[i].to(torch::kDouble) - nearest[0].to(torch::kDouble)).square().mean().sqrt();
+      result.index[first + i] = kernel % references;
+    }
+  }
+  return result;
+}
+
+}  // namespace scintigen

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Werner 2022 measures on slices, and what decides between checkpoints. Pure functions of tensors.
+#pragma once
+#include <torch/types.h>
+
+namespace scintigen {
+
+/// Mean counts: mean of each slice divided by its maximum, [N,H,W] >= 0 -> [N] float64. Werner 2022, figure 5.
+torch::Tensor mean_counts(const torch::Tensor& slices);
+
+/// Left/right ratio: mean of the patient's left half over that of the right half inside the mask slice > `threshold` * max,
+/// [N,H,W] (columns patient right -> left; the middle of the matrix is the mid-sagittal plane) -> [N] float64.
+torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold = 0.2);
+
+/// Pixel-wise standard deviation over slices (n - 1), [N,H,W] -> [H,W]; its mean over the mask of the reference says
+/// how diverse a set is.
+torch::Tensor pixelwise_deviation(const torch::Tensor& slices);
+
+/// Principal components of a set of slices: the feature space of the distribution distances.
+struct PrincipalComponents {
+  torch::Tensor mean;        ///< [H*W] float64
+  torch::Tensor directions;  ///< [H*W,K] float64, orthonormal
+  torch::Tensor explained;   ///< [K] fraction of the variance
+  torch::Tensor project(const torch::Tensor& slices) const;  ///< [N,H,W] -> [N,K] float64
+};
+PrincipalComponents principal_components(const torch::Tensor& slices, int64_t count = 40);
+
+/// Energy distance 2 E|a-b| - E|a-a'| - E|b-b'| with Euclidean norm, [N,K] and [M,K] -> >= 0 (V-statistic).
+/// Szekely and Rizzo 2013. `unbiased` leaves out the zero diagonal (U-statistic, may be negative).
+double energy_distance(const torch::Tensor& a, const torch::Tensor& b, bool unbiased = false);
+
+/// For each slice the smallest root-mean-square difference to any of `reference` over left-right flips and shifts up to
+/// `shift_px`, [N,H,W], [M,H,W] -> [N] float64, and the index found. Used for the veto on copies.
+struct NearestSlices {
+  torch::Tensor distance;  ///< [N] float64
+  torch::Tensor index;     ///< [N] int64
+};
+NearestSlices nearest_slices(const torch::Tensor& slices, const torch::Tensor& reference,
+                             int64_t shift_px = 2, bool flips = true);
+
+}  // namespace scintigen
