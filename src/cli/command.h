@@ -31,4 +31,7 @@ CommandEntry select_command();
 CommandEntry generate_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space
 
+/// Whether `import` is in the table.
+bool built_with_imaging();
+
 }  // namespace scintigen
