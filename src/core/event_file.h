@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <string>
 
 #include "core/picture.h"
@@ -19,6 +18,8 @@ class EventFile {
  public:
   explicit EventFile(const std::filesystem::path& folder);
   ~EventFile();
+  EventFile(const EventFile&) = delete;
+  EventFile& operator=(const EventFile&) = delete;
   void scalar(const std::string& tag, int64_t step, double value);
   void image(const std::string& tag, int64_t step, const Picture& picture);
 

@@ -4,7 +4,7 @@
 #include <torch/types.h>
 
 #include <array>
-#include <filesystem>
+#include <cmath>
 #include <string>
 
 namespace scintigen {
@@ -20,6 +20,12 @@ struct Volume {
 };
 
 /// Length of each voxel axis in mm: {i, j, k}.
-std::array<double, 3> spacing_mm(const Affine& voxel_to_world);
+inline std::array<double, 3> spacing_mm(const Affine& voxel_to_world) {
+  std::array<double, 3> spacing{};
+  for (size_t axis = 0; axis < 3; ++axis)
+    spacing[axis] =
+        std::hypot(voxel_to_world[0][axis], voxel_to_world[1][axis], voxel_to_world[2][axis]);
+  return spacing;
+}
 
 }  // namespace scintigen
