@@ -95,6 +95,26 @@ int64_t advance_of(char c) {
   return (letter != nullptr ? letter->width : kSpaceWidth) + 1;
 }
 
+void draw_letter(Picture& picture, int64_t x, int64_t y, const Letter& letter, Colour colour,
+                 int64_t scale) {
+  const auto dot = [&](int64_t column, int64_t row) {
+    return column >= 0 && column < 5 && row < kLetterRows &&
+           (letter.rows[static_cast<size_t>(row)] >> (4 - column) & 1) != 0;
+  };
+  const int64_t half = scale / 2;
+  for (int64_t row = 0; row < kLetterRows; ++row) {
+    for (int64_t column = 0; column < letter.width; ++column) {
+      const int64_t left = x + column * scale, top = y + row * scale;
+      if (dot(column, row)) picture.fill(left, top, scale, scale, colour);
+      // Dots that touch at a corner only look like a broken stroke: the corner is rounded.
+      const bool here = dot(column, row), right = dot(column + 1, row);
+      const bool below = dot(column, row + 1), across = dot(column + 1, row + 1);
+      if (here == across && right == below && here != right)
+        picture.fill(left + scale - half, top + scale - half, 2 * half, 2 * half, colour);
+    }
+  }
+}
+
 /// Lines no wider than `width`; breaks at spaces, inside a word only where the word alone is too
 /// wide.
 std::vector<std::string> wrapped(const std::string& text, int64_t width, int64_t scale) {
@@ -193,7 +213,7 @@ void place_lines(Layout& layout, const std::vector<SheetRow>& rows) {
       size_t caption_lines = 0;
       for (int64_t i = 0; i < line.count && !rows[r].captions.empty(); ++i) {
         line.captions.push_back(wrapped(rows[r].captions[static_cast<size_t>(first + i)],
-                                        layout.slice_width, layout.caption_scale));
+                                        layout.slice_width - 6, layout.caption_scale));
         caption_lines = std::max(caption_lines, line.captions.back().size());
       }
       if (caption_lines > 0)
@@ -274,6 +294,7 @@ void draw_line(Picture& picture, const Layout& layout, const Layout::Line& line,
 
 void draw_colour_bar(Picture& picture, const Layout& layout, int64_t x, int64_t y,
                      const ColourMap& map) {
+  picture.fill(x - 1, y - 1, layout.bar_width + 2, layout.bar_height + 2, kFaint);
   for (int64_t i = 0; i < layout.bar_width; ++i)
     picture.fill(
         x + i, y, 1, layout.bar_height,
@@ -308,12 +329,8 @@ int64_t Picture::draw_text(int64_t x, int64_t y, const std::string& text, Colour
                            int64_t scale) {
   int64_t place = x;
   for (char c : text) {
-    const Letter* const letter = continues(c) ? nullptr : letter_of(c);
-    if (letter != nullptr)
-      for (int64_t row = 0; row < kLetterRows; ++row)
-        for (int64_t column = 0; column < letter->width; ++column)
-          if ((letter->rows[static_cast<size_t>(row)] >> (4 - column) & 1) != 0)
-            fill(place + column * scale, y + row * scale, scale, scale, colour);
+    if (const Letter* const letter = continues(c) ? nullptr : letter_of(c))
+      draw_letter(*this, place, y, *letter, colour, scale);
     place += advance_of(c) * scale;
   }
   return place - x;
