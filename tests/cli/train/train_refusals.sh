@@ -1,0 +1,28 @@
+# What `train fastgan` and `select` refuse, each in one line.
+demo_input=$(dirname "$SCINTIGEN")/demo_input
+works "$demo_input" scans 6
+works "$SCINTIGEN" import --table scans/slices.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out cohort
+small="--generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 --steps 2"
+train() { "$SCINTIGEN" train fastgan "$@"; }
+refuses 'cohort.json' train nowhere --out run --condition level
+refuses "unknown column 'levle'" train cohort --out run --condition levle
+refuses 'level' train cohort --out run --condition level --where level=nothing
+refuses 'participant' train cohort --out run --condition level --held-out sub-99
+refuses '--batch-size' train cohort --out run --condition level --batch-size 0
+refuses 'batch' train cohort --out run --condition level --batch-size 4000
+refuses 'device' train cohort --out run --condition level --device tpu
+refuses 'flip' train cohort --out run --condition level --flip-where colour=red
+printf 'learning_rat = 1e-4\n' >slip.toml
+refuses 'learning_rate' train cohort --out run --condition level --recipe slip.toml
+printf 'batch_size = "four"\n' >type.toml
+refuses 'batch_size' train cohort --out run --condition level --recipe type.toml
+[ ! -e run ] || fail "a refused run left a folder"
+# shellcheck disable=SC2086
+works train cohort --out run --condition level $small
+refuses '--resume' train cohort --out run --condition level
+# shellcheck disable=SC2086
+refuses 'learning_rate' train cohort --out run --condition level $small --resume --learning-rate 0.1
+refuses 'holds no checkpoint' "$SCINTIGEN" select cohort
+works "$SCINTIGEN" select run --images 32
+has '.safetensors' run/selected.txt
+has 'energy_training' run/select/ranking.tsv
