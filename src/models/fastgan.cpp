@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/fastgan.h"
 
-#include <torch/nn/functional.h>
+#include <torch/torch.h>
 
 #include "core/error.h"
 
@@ -70,7 +70,8 @@ FastganGeneratorImpl::FastganGeneratorImpl(const FastganSettings& settings, int6
   const auto layers = layer_settings(settings);
   const auto& width = settings.generator_widths;
   embed = register_module(
-      "embed", Kernel(std::vector<int64_t>{settings.embedding, settings.latent + conditions}, true, layers));
+      "embed", Kernel(std::vector<int64_t>{settings.embedding, settings.latent + conditions}, true, layers,
+                               KernelRole::linear));
   input = register_module("input", GatedInputBlock(settings.embedding, width[0], layers));
   up8 = register_module("up8", GatedUpBlock(width[0], width[1], layers));
   up16 = register_module("up16", GatedUpBlock(width[1], width[2], layers));
@@ -87,17 +88,14 @@ torch::Tensor FastganGeneratorImpl::forward(const torch::Tensor& z, const torch:
   require(y.dim() == 2 && y.size(0) == z.size(0) && y.size(1) == conditions_,
           "generator: conditions are {}; expected {}x{}", fmt::join(y.sizes(), "x"), z.size(0),
           conditions_);
-  const auto embedded = torch::linear(torch::cat({z, y}, 1), embed->effective_weight(z.scalar_type()),
-                                      embed->effective_bias(z.scalar_type()));  // [N,64]
+  const auto embedded = torch::linear(torch::cat({z, y}, 1), embed->effective_weight(), embed->bias);  // [N,64]
   const auto coarse = input->forward(embedded.to(compute_type_));  // [N,512,4,4]
   auto x = up8->forward(coarse);                                    // [N,256,8,8]
   x = up16->forward(x);                                             // [N,128,16,16]
   x = up32->forward(x);                                             // [N,64,32,32]
   x = up64->forward(x);                                             // [N,32,64,64]
   x = excitation->forward(coarse, x);
-  const auto type = x.scalar_type();
-  x = torch::conv2d(x, output->effective_weight(type), output->effective_bias(type), 1, 1);
-  return torch::tanh(x.to(z.scalar_type()));  // [N,1,64,64]
+  return torch::tanh(output->convolve(x, 1, 1).to(z.scalar_type()));  // [N,1,64,64]
 }
 
 FastganDiscriminatorImpl::FastganDiscriminatorImpl(const FastganSettings& settings, int64_t conditions)
@@ -130,27 +128,23 @@ FastganDiscriminatorImpl::Features FastganDiscriminatorImpl::features(const torc
                                                                       const torch::Tensor& y) {
   check_images(image, y, conditions_);
   const auto planes = y.to(image.scalar_type()).view({y.size(0), y.size(1), 1, 1});
-  auto x = torch::cat({image, planes.expand({-1, -1, 64, 64})}, 1).to(compute_type_);
+  auto x = torch::cat({image, planes.expand({-1, -1, 64, 64})}, 1).to(compute_type_).contiguous(
+      torch::MemoryFormat::ChannelsLast);
   // "same" for an even kernel at stride 1 pads 1 before and 2 after (Keras).
   const auto same = [](const torch::Tensor& map) {
     return torch::constant_pad_nd(map, {1, 2, 1, 2});
   };
-  const auto type = compute_type_;
-  x = torch::leaky_relu(
-      torch::conv2d(same(x), input0->effective_weight(type), input0->effective_bias(type)), leaky_slope_);
-  x = torch::leaky_relu(input1_norm->forward(torch::conv2d(same(x), input1->effective_weight(type))),
-                        leaky_slope_);      // [N,32,64,64]
+  x = torch::leaky_relu(input0->convolve(same(x)), leaky_slope_);
+  x = norm_leaky(input1->convolve(same(x)), input1_norm->state(), leaky_slope_);  // [N,32,64,64]
   x = down32->forward(x);                   // [N,64,32,32]
   const auto middle = down16->forward(x);   // [N,128,16,16]
   return {middle, down8->forward(middle)};  // [N,256,8,8]
 }
 
 torch::Tensor FastganDiscriminatorImpl::logits(const torch::Tensor& coarse) {
-  const auto type = coarse.scalar_type();
   auto x = minibatch_deviation_ ? append_batch_deviation(coarse) : coarse;
-  x = torch::conv2d(x, output0->effective_weight(type));
-  x = torch::leaky_relu(output0_norm->forward(x), leaky_slope_);
-  x = torch::conv2d(x, output1->effective_weight(type), output1->effective_bias(type));
+  x = norm_leaky(output0->convolve(x), output0_norm->state(), leaky_slope_);
+  x = output1->convolve(x);
   return x.to(output1->bias.scalar_type());
 }
 

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/fused_layers.h"
+
 namespace scintigen {
 
 /// What all blocks of a network share.
@@ -22,29 +24,34 @@ struct LayerSettings {
   bool spectral_norm = false;
 };
 
+/// What a kernel is for: decides which axis is the output's and the order of its weight in memory, which is the one
+/// its arithmetic reads (the shape is torch.nn's): convolution O,k,k,I; up_convolution I,k,k,O; transposed k,k,O,I.
+enum class KernelRole { convolution, up_convolution, transposed, linear };
+
 /// Weight and bias of a convolution, transposed convolution or linear layer.
-/// weight    as torch.nn keeps it: Conv2d [out,in,k,k], ConvTranspose2d [in,out,k,k], Linear [out,in]
+/// weight    as torch.nn shapes it: Conv2d [out,in,k,k], ConvTranspose2d [in,out,k,k], Linear [out,in]
 /// Initial   glorot_uniform (TensorFlow 2.2's default, used by the paper): U(-a,a), a = sqrt(6/(fan_in+fan_out)); bias 0
 /// Spectral norm as torch.nn.utils.spectral_norm (Miyato 2018): buffers weight_u, weight_v; one power iteration each
 ///           training forward; the weight used is weight / (u' W v).
 struct KernelImpl : torch::nn::Module {
   KernelImpl(std::vector<int64_t> shape, bool with_bias, const LayerSettings& settings,
-             bool transposed = false);
-  /// The weight to convolve with, in `type`.
-  torch::Tensor effective_weight(torch::ScalarType type);
-  torch::Tensor effective_bias(torch::ScalarType type) const;  ///< undefined without bias
+             KernelRole role = KernelRole::convolution);
+  /// The weight to convolve with: `weight`, or with spectral norm weight / sigma.
+  torch::Tensor effective_weight();
+  /// Convolves x [N,in,H,W] (role convolution).
+  torch::Tensor convolve(const torch::Tensor& x, int64_t stride = 1, int64_t padding = 0);
 
-  torch::Tensor weight, bias, weight_u, weight_v;
+  torch::Tensor weight, bias, weight_u, weight_v;  ///< bias undefined without, weight_* without spectral norm
 
  private:
-  bool transposed_;
+  KernelRole role_;
 };
 TORCH_MODULE(Kernel);
 
 /// Batch norm over N,H,W. Parameters and running statistics as torch.nn.BatchNorm2d (without num_batches_tracked).
 struct BatchNormImpl : torch::nn::Module {
   BatchNormImpl(int64_t channels, const LayerSettings& settings);
-  torch::Tensor forward(const torch::Tensor& x);
+  NormState state() const;
   torch::Tensor weight, bias, running_mean, running_var;
   double momentum, epsilon;
 };

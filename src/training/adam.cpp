@@ -19,7 +19,7 @@ struct StepFactors {
 };
 
 /// One run of elements. The order of operations within an element is fixed, so threads do not matter.
-__attribute__((target_clones("avx512f", "avx2", "default"))) void update(
+__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) void update(
     float* parameter, const float* gradient, float* mean, float* square, float* average, int64_t count,
     const StepFactors f) {
   for (int64_t i = 0; i < count; ++i) {
@@ -35,7 +35,13 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void update(
 }
 
 bool one_pass(const torch::Tensor& x) {
-  return x.is_cpu() && x.scalar_type() == torch::kFloat && x.is_contiguous();
+  return x.is_cpu() && x.scalar_type() == torch::kFloat && x.is_non_overlapping_and_dense();
+}
+
+/// x with the memory order of `like`: parameters need not be contiguous (models/layers.h, KernelRole).
+torch::Tensor in_order_of(const torch::Tensor& like, const torch::Tensor& x) {
+  if (x.strides() == like.strides() && x.scalar_type() == like.scalar_type()) return x;
+  return torch::empty_like(like).copy_(x);
 }
 
 void update_with_tensors(torch::Tensor parameter, const torch::Tensor& gradient, torch::Tensor mean,
@@ -51,7 +57,7 @@ void update_with_tensors(torch::Tensor parameter, const torch::Tensor& gradient,
 Adam::Adam(Named parameters, const AdamSettings& adam_settings)
     : settings(adam_settings), parameters_(std::move(parameters)) {
   for (const auto& [name, parameter] : parameters_) {
-    require(parameter.is_contiguous(), "Adam: {} is not contiguous", name);
+    require(parameter.is_non_overlapping_and_dense(), "Adam: {} has gaps or overlaps in memory", name);
     exp_avg_.push_back(torch::zeros_like(parameter).detach());
     exp_avg_sq_.push_back(torch::zeros_like(parameter).detach());
   }
@@ -81,7 +87,7 @@ void Adam::step(const std::vector<torch::Tensor>& gradients, const std::vector<t
     int64_t count;
   };
   std::vector<Run> runs;
-  std::vector<torch::Tensor> kept;  // contiguous copies live until the pass is over
+  std::vector<torch::Tensor> kept;  // copies live until the pass is over
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!gradients[i].defined()) continue;
     auto& parameter = parameters_[i].second;
@@ -90,14 +96,14 @@ void Adam::step(const std::vector<torch::Tensor>& gradients, const std::vector<t
             fmt::join(gradients[i].sizes(), "x"), gradients[i].device().str(),
             fmt::join(parameter.sizes(), "x"), parameter.device().str());
     const auto mean_weights = average.empty() ? torch::Tensor() : average[i];
-    const bool fast = one_pass(parameter) && gradients[i].scalar_type() == torch::kFloat &&
-                      (!mean_weights.defined() || one_pass(mean_weights));
+    const bool fast = one_pass(parameter) && (!mean_weights.defined() ||
+                                              (one_pass(mean_weights) && mean_weights.strides() == parameter.strides()));
     if (!fast) {
       update_with_tensors(parameter, gradients[i].to(parameter.scalar_type()), exp_avg_[i], exp_avg_sq_[i],
                           mean_weights, factors);
       continue;
     }
-    kept.push_back(gradients[i].contiguous());
+    kept.push_back(in_order_of(parameter, gradients[i]));
     for (int64_t at = 0; at < parameter.numel(); at += kRun) {
       runs.push_back({parameter.data_ptr<float>() + at, exp_avg_[i].data_ptr<float>() + at,
                       exp_avg_sq_[i].data_ptr<float>() + at,
