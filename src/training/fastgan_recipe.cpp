@@ -260,6 +260,10 @@ class FastganRecipe : public Recipe {
   /// Running statistics of the averaged generator from fixed latents: those gathered under the live weights do not fit it.
   void calibrate_average() {
     const torch::NoGradGuard no_grad;
+    // Buffers (power-iteration vectors too) start from the live ones: what comes out depends on the state alone, not on
+    // how often it was asked for.
+    auto live = generator_->named_buffers();
+    for (auto& buffer : average_->named_buffers()) buffer.value().copy_(live[buffer.key()]);
     average_->train();
     for (int64_t batch = 0; batch < kCalibrationBatches; ++batch) {
       for (auto& module : average_->modules())  // momentum 1/k: the plain mean over the batches so far

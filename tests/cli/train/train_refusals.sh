@@ -4,8 +4,8 @@ works "$demo_input" scans 6
 works "$SCINTIGEN" import --table scans/slices.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out cohort
 small="--generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 --steps 2"
 train() { "$SCINTIGEN" train fastgan "$@"; }
-refuses 'cohort.json' train nowhere --out run --condition level
-refuses "unknown column 'levle'" train cohort --out run --condition levle
+refuses 'expected a prepared cohort' train nowhere --out run --condition level
+refuses "no column 'levle'; did you mean 'level'" train cohort --out run --condition levle
 refuses 'level' train cohort --out run --condition level --where level=nothing
 refuses 'participant' train cohort --out run --condition level --held-out sub-99
 refuses '--batch-size' train cohort --out run --condition level --batch-size 0

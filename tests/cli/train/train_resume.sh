@@ -5,7 +5,7 @@ works "$SCINTIGEN" import --table scans/slices.tsv --volumes '{participant_id}/{
 train() {
   "$SCINTIGEN" train fastgan cohort --recipe "$SCINTIGEN_SOURCE/recipes/spect-improved.toml" --condition level,pattern \
     --flip-where pattern=normal,bilateral --generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 \
-    --excitation-width 8 --hold-out 2 --evaluation-images 16 --sample-every 20 --steps 40 --threads 2 --keep-last 100 "$@"
+    --excitation-width 8 --hold-out 2 --evaluation-images 16 --sample-every 12 --steps 24 --log-every 4 --threads 2 --keep-last 100 "$@"
 }
 # The tensors of a checkpoint: what follows the header, whose metadata holds the time.
 tensors() { tail -c +$((9 + $(od -An -t u8 -N 8 "$1"))) "$1" | sha256sum; }
@@ -13,21 +13,21 @@ tensors() { tail -c +$((9 + $(od -An -t u8 -N 8 "$1"))) "$1" | sha256sum; }
 works train --out straight
 train --out killed --checkpoint-minutes 0 >/dev/null 2>&1 &
 child=$!
-until [ -e killed/checkpoints/step-000000007.safetensors ]; do
+until [ -e killed/checkpoints/step-000000005.safetensors ]; do
   kill -0 $child 2>/dev/null || fail "training ended before it could be killed"
   sleep 0.02
 done
 pkill -KILL -P $child 2>/dev/null || true
 kill -KILL $child
 wait $child 2>/dev/null || true
-[ ! -e killed/checkpoints/step-000000040.safetensors ] || fail "killed too late to test anything"
+[ ! -e killed/checkpoints/step-000000024.safetensors ] || fail "killed too late to test anything"
 works train --out killed --resume
-last=checkpoints/step-000000040.safetensors
+last=checkpoints/step-000000024.safetensors
 [ "$(tensors straight/$last)" = "$(tensors killed/$last)" ] || fail "the resumed run ended with other weights"
 [ "$(cut -d, -f1 straight/metrics.csv)" = "$(cut -d, -f1 killed/metrics.csv)" ] || fail "metrics.csv has other steps"
 
 "$SCINTIGEN" train fastgan cohort --condition level --generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 \
-  --steps 100000 --out stopped >/dev/null 2>&1 &
+  --steps 100000 --log-every 5 --out stopped >/dev/null 2>&1 &
 child=$!
 until [ -e stopped/metrics.csv ]; do sleep 0.05; done
 kill -INT $child
