@@ -81,6 +81,8 @@ ordered_json value_of(const SettingRow& row, const std::vector<std::string>& wor
   return json_of(word, row.kind);
 }
 
+bool is_empty(const ordered_json& value) { return value == "" || value == ordered_json::array(); }
+
 CLI::Option* declare(CLI::App& app, const SettingRow& row) {
   if (row.kind == SettingKind::kFlag)
     return app.add_flag(row.flag + ",!--no-" + row.flag.substr(2))
@@ -145,8 +147,12 @@ CommandLine read_command_line(const CommandEntry& entry, const std::vector<std::
     if (options[i]->count() == 0) continue;
     ordered_json one;
     one[rows[i].setting.name] = value_of(rows[i], options[i]->results());
-    settings_from_json(settings, one, "command line");
+    settings_from_json(settings, one, rows[i].flag);
   }
+  const ordered_json values = settings_to_json(settings);
+  for (const SettingRow& row : rows)
+    require(!row.setting.required || !is_empty(values[row.setting.name]), "{} is not given: {}",
+            row.flag, row.setting.help);
   check_settings(settings, "command line");
   return CommandLine::kReady;
 }
