@@ -40,15 +40,13 @@ class ImportCommand : public Command {
       if (std::filesystem::is_regular_file(volume.path, unused)) record.add_input(volume.path);
     }
     ImportResult result;
-    {
+    if (volumes > 1) {
       Progress progress("import", volumes, "volume");
       result = import_slices(plan, [&](const std::string& file) { progress.advance(1, file); });
+    } else {
+      result = import_slices(plan);
     }
-    for (const auto& note : result.notes) warn(note);
-    std::set<std::string> told;  // a bad volume has one reason for all its rows
-    for (const auto& row : result.skipped.rows) {
-      if (told.insert(row[3]).second) warn("skipped: " + row[3]);
-    }
+    if (result.cohort.size() > 0) tell(result);
     write_import(plan, result);
     for (const auto& line : describe_import(result)) say(line);
     const auto skipped = result.skipped.rows.size();
@@ -65,6 +63,14 @@ class ImportCommand : public Command {
   }
 
  private:
+  static void tell(const ImportResult& result) {
+    for (const auto& note : result.notes) warn(note);
+    std::set<std::string> told;  // a bad volume has one reason for all its rows
+    for (const auto& row : result.skipped.rows) {
+      if (told.insert(row[3]).second) warn("skipped: " + row[3]);
+    }
+  }
+
   ImportSettings settings_;
 };
 

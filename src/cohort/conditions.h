@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conditions: named columns of the slice table -> the vector y that generator and discriminator are
-// given. Text columns are one-hot in order of first appearance; numeric columns are scaled to [0,1]
-// over the training rows. Werner 2022, table 2, is `level,pattern` (A, 6 elements) and `pattern` on
-// rows with level=cortex (B, 3 elements).
+// Conditions: named columns of the slice table -> the vector y of generator and discriminator.
+// Text columns are one-hot in order of first appearance, numeric columns scaled to [0,1] over the
+// training rows. Werner 2022, table 2, is `level,pattern` (A, 6 elements) and `pattern` on rows
+// with level=cortex (B, 3 elements).
 #pragma once
 #include <torch/types.h>
 
@@ -24,18 +24,19 @@ class ConditionEncoder {
  public:
   ConditionEncoder() = default;
   /// Learns the columns from a table. A column is numeric if every cell is a number and it has more
-  /// than `most_levels` different ones; "n/a" in a named column is an error that says how many rows
-  /// and to use --where.
+  /// than `most_levels` different ones. No columns: y has no elements.
+  /// throws  Error: an unknown column or one named twice; "n/a" (says in how many rows, and to use
+  ///         --where); more than 64 texts; a text with a comma, semicolon or equals sign
   ConditionEncoder(const Table& table, const std::vector<std::string>& columns,
                    size_t most_levels = 8);
 
   int64_t size() const;  ///< elements of y
   const std::vector<ConditionColumn>& columns() const { return columns_; }
 
-  /// float32 [N, size()]. throws Error: value not seen in training (lists those that were), not a
-  /// number.
+  /// float32 [N, size()]; numbers outside the training range go outside [0,1].
+  /// throws  Error: a text not seen in training (lists those that were), not a number
   torch::Tensor encode(const Table& table) const;
-  /// "level=cortex,pattern=normal" -> [size()]; every column once.
+  /// "level=cortex,pattern=normal" -> [size()]; every column once. Warns outside the range.
   torch::Tensor encode(const std::string& assignment) const;
   /// The canonical text of a table row: "level=cortex,pattern=normal".
   std::string describe(const Table& table, size_t row) const;

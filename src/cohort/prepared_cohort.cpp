@@ -346,7 +346,9 @@ void write_cohort(const std::filesystem::path& folder, const PreparedCohort& coh
       {"normalisation", "each slice divided by its own maximum; slice x scale is in unit"},
       {"provenance", provenance},
   };
-  write_file(folder / "cohort.json", description.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_file(
+      folder / "cohort.json",
+      description.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace scintigen

@@ -58,7 +58,11 @@ BatchSampler::BatchSampler(PreparedCohort cohort, ConditionEncoder encoder, int6
   const auto& table = cohort_.table;
   may_flip_.assign(static_cast<size_t>(rows), augment_.flip_where == "all");
   if (!augment_.flip_where.empty() && augment_.flip_where != "all") {
-    may_flip_ = rows_with(table, augment_.flip_where);
+    try {
+      may_flip_ = rows_with(table, augment_.flip_where);
+    } catch (const Error& error) {
+      throw Error("flip_where: {}", error.what());
+    }
     if (std::find(may_flip_.begin(), may_flip_.end(), true) == may_flip_.end()) {
       warn(fmt::format("{}: no row has {}; no slice will be flipped", table.name,
                        augment_.flip_where));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a prepared cohort to training batches: order, class balance and augmentation, each a
-// function of (seed, step).
+// From a prepared cohort to training batches: order, class balance and augmentation.
+// Does: everything as a function of (seed, step), so that any step can be asked for at any time.
 #pragma once
 #include <torch/types.h>
 
@@ -14,20 +14,17 @@
 
 namespace scintigen {
 
-/// Werner 2022, "Training process", and what helps a cohort of few patients. Defaults are the
-/// paper's.
+/// Werner 2022, "Training process", and what helps few patients. Defaults are the paper's.
 struct AugmentSettings {
   bool mix_neighbours = true;  ///< eq. 6: w z1 + (1-w) z2, w ~ U(0,1), z2 the slice above or below
   bool renormalise = false;    ///< divide by the maximum again after mixing
   int64_t shift_ap_px = 2;     ///< anteroposterior shift, whole pixels in [-n, n], zero fill
   int64_t shift_lr_px = 0;     ///< left-right shift likewise (the paper has none)
-  std::string flip_where;  ///< rows that a left-right flip may touch: "pattern=normal,bilateral";
-                           ///< "" = none; "all" = every row
-  double rotate_deg = 0;   ///< uniform in-plane rotation in [-d, d], bilinear
-  double scale_fraction = 0;  ///< log-uniform in-plane zoom in [1/(1+s), 1+s], bilinear
-  double warp_px = 0;  ///< standard deviation of a smooth random displacement (Gaussian, 12 px)
-  double gain_fraction =
-      0;  ///< smooth multiplicative field 1 + N(0, g) (Gaussian, 16 px), then renormalised
+  std::string flip_where;      ///< rows that may be flipped, as in where(); "" = none, or "all"
+  double rotate_deg = 0;       ///< in-plane rotation, uniform in [-d, d]
+  double scale_fraction = 0;   ///< in-plane zoom, log-uniform in [1/(1+s), 1+s]
+  double warp_px = 0;          ///< standard deviation of a smooth displacement (Gaussian, 12 px)
+  double gain_fraction = 0;    ///< of a smooth factor around 1 (Gaussian, 16 px); then renormalised
   void visit(SettingsVisitor& visitor);
 };
 
@@ -37,12 +34,14 @@ struct Batch {
   std::vector<int64_t> rows;  ///< of the cohort
 };
 
-/// Batches without state: batch(step) is the same whenever and wherever it is asked for.
+/// Batches without state: batch(step) is the same whenever it is asked for, and on any thread.
+/// Checked tests/cohort/test_sampling.cpp, test_augment.cpp
 class BatchSampler {
  public:
   /// `balance`: "none" = every slice once an epoch in shuffled order, last incomplete batch dropped
   /// (the paper); "class" = condition combinations equally often; "patient" = patients equally
   /// often within each combination.
+  /// throws  Error: a batch larger than the cohort, another balance, flip_where of unknown columns
   BatchSampler(PreparedCohort cohort, ConditionEncoder encoder, int64_t batch_size,
                std::string balance, AugmentSettings augment, uint64_t seed);
   int64_t steps_per_epoch() const;  ///< floor(N / batch)

@@ -115,9 +115,9 @@ void Importer::skip(size_t row, const std::string& reason) {
 
 PreparedSlice Importer::prepare(const Volume& volume, const AxialView& view, int64_t index) {
   PreparedSlice prepared;
-  auto slice = axial_slice(volume, view, index);
-  prepared.problem = slice_problem(slice);
+  prepared.problem = slice_problem(volume, index);
   if (!prepared.problem.empty()) return prepared;
+  auto slice = axial_slice(volume, view, index);
   const double least = slice.min().item<double>(), most = slice.max().item<double>();
   if (least < 0) {  // reconstructions by filtered back-projection ring below zero; counts cannot be
     ++negative_;

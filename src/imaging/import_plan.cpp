@@ -155,7 +155,12 @@ ImportPlan plan_import(const ImportSettings& settings) {
     const auto path = (folder / paths[row]).lexically_normal();
     const auto [first, is_new] = owner.emplace(path.string(), row);
     const auto& other = table.at(first->second, "participant_id");
-    require(is_new || other == participant,
+    // A stack of unrelated slices, as `generate` writes: each is a participant, with no place in a
+    // head.
+    const auto position =
+        plan.has_positions ? whole_number(table.at(row, position_column)) : std::nullopt;
+    const bool unrelated = plan.has_positions && !position;
+    require(is_new || other == participant || unrelated,
             "{}: {} is the volume of participant {} and of {} (row {}); one volume, one patient",
             where, paths[row], participant, other, first->second + 2);
     const auto [same, unique] = taken.emplace(std::make_pair(path.string(), slice), row);
@@ -163,10 +168,7 @@ ImportPlan plan_import(const ImportSettings& settings) {
             slice, same->second + 2);
     const auto [entry, opened] = volume_index.emplace(path.string(), plan.volumes.size());
     if (opened) plan.volumes.push_back({path, {}});
-    plan.rows.push_back(
-        {entry->second, slice,
-         plan.has_positions ? whole_number(table.at(row, position_column)) : std::nullopt,
-         mask[row]});
+    plan.rows.push_back({entry->second, slice, position, mask[row]});
     if (!mask[row]) continue;
     ++wanted;
     plan.volumes[entry->second].rows.push_back(row);

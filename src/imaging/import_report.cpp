@@ -13,7 +13,7 @@ namespace scintigen {
 namespace {
 
 constexpr size_t kSheetParticipants = 12;
-constexpr size_t kSheetSlices = 12;
+constexpr size_t kSheetSlices = 10;
 constexpr size_t kMostLevels = 8;  // of a column that the summary counts
 
 /// Text columns of a few values that are not bookkeeping: what conditions will be made of.
@@ -68,7 +68,7 @@ Picture contact_sheet(const PreparedCohort& cohort) {
     line.slices = torch::stack(shown);
     sheet.push_back(std::move(line));
   }
-  const int64_t zoom = std::max<int64_t>(1, 112 / cohort.slices.size(1));
+  const int64_t zoom = std::max<int64_t>(1, 128 / cohort.slices.size(1));
   return draw_sheet(
       fmt::format("{}: slices as imported", cohort.name), sheet,
       fmt::format("{} of {} participants, up to {} of their slices each, {} slices in all. Each "
@@ -85,8 +85,15 @@ void write_import(const ImportPlan& plan, const ImportResult& result) {
   std::error_code unused;
   std::filesystem::remove(folder / "skipped.tsv", unused);
   if (!result.skipped.rows.empty()) write_table(folder / "skipped.tsv", result.skipped);
-  require(result.cohort.size() > 0, "{}: none of {} rows could be imported; {} says why",
-          plan.table.name, result.skipped.rows.size(), (folder / "skipped.tsv").string());
+  if (result.cohort.size() == 0) {
+    std::set<std::string> reasons;
+    for (const auto& row : result.skipped.rows) reasons.insert(row[3]);
+    throw Error("{}{}", result.skipped.rows.front()[3],
+                reasons.size() == 1
+                    ? std::string()
+                    : fmt::format("; none of {} rows could be imported, see {}",
+                                  result.skipped.rows.size(), (folder / "skipped.tsv").string()));
+  }
   write_png(folder / "contact_sheet.png", contact_sheet(result.cohort));
   write_cohort(folder, result.cohort, result.provenance_json);
 }

@@ -94,8 +94,8 @@ torch::Tensor axial_slice(const Volume& volume, const AxialView& view, int64_t i
   return slice.contiguous();
 }
 
-std::string slice_problem(const torch::Tensor& slice) {
-  const auto values = slice.contiguous();
+std::string slice_problem(const Volume& volume, int64_t index) {
+  const auto values = volume.voxels[index].contiguous();
   const float* value = values.data_ptr<float>();
   const int64_t count = values.numel();
   int64_t not_finite = 0, first = 0;
@@ -105,8 +105,8 @@ std::string slice_problem(const torch::Tensor& slice) {
     first = i;
   }
   if (not_finite > 0) {
-    return fmt::format("holds {} non-finite values, the first at row {}, column {}", not_finite,
-                       first / slice.size(1), first % slice.size(1));
+    return fmt::format("holds {} non-finite values, the first at voxel [{},{},{}]", not_finite,
+                       first % values.size(1), first / values.size(1), index);
   }
   const auto [least, most] = std::minmax_element(value, value + count);
   if (*most <= 0.f) return "is empty (no value above 0)";

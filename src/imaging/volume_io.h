@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Volumes from NIfTI files.
-// Does: NIfTI-1 and NIfTI-2, either byte order, .nii and .nii.gz, scaling, the affine of the header
-// in RAS mm. Does not: go through ITK. ITK 5.2 refuses NIfTI-2 and sheared sforms, and holds the
-// file twice; the header was judged by check_nifti() already, and what remains is a stream of
-// numbers.
+// Does: NIfTI-1 and NIfTI-2, either byte order, .nii and .nii.gz, scaling, the affine in RAS mm.
+// Does not: go through ITK. ITK 5.2.1 refuses NIfTI-2 and sheared sforms and holds the file twice;
+// check_nifti() has judged the header already, and what remains is a stream of numbers.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -14,15 +13,14 @@
 namespace scintigen {
 
 /// Reads a 3-D volume as float32, scl_slope and scl_inter applied. The affine is the sform where
-/// its code is above 0, else the qform, else pixel sizes alone. In millimetres whatever the
-/// header's unit of length. What is usable but strange is said in `notes` (with warn() where that
-/// is null): no orientation in the header, sform and qform more than 1e-3 mm apart at a corner,
-/// axes that are not orthogonal. Non-finite voxels are kept: who uses them refuses them (core says
-/// where, axial_slice()). throws  Error: all of check_nifti(); 4-D; a singular or non-finite
-/// affine; over 4 GiB as float32. Uses    the volume as float32 and 1 MiB. Checked
-/// tests/imaging/test_volume_io.cpp: 48 orientations x {sform, qform}, all number types, both byte
-/// orders,
-///         NIfTI-2, against files written by hand
+/// its code is above 0, else the qform, else voxel sizes alone; in millimetres whatever the
+/// header's unit of length. Non-finite voxels are kept: slice_problem() refuses where they matter.
+/// What is usable but strange is said in `notes` (with warn() where that is null): no orientation
+/// in the header, sform and qform over 1e-3 mm apart at a corner, axes that are not orthogonal.
+/// throws  Error: all of check_nifti(); 4-D; an affine that is singular; over 4 GiB as float32
+/// Uses    the volume as float32 and 1 MiB
+/// Checked tests/imaging/test_volume_io.cpp: 48 orientations x {sform, qform}, every number type,
+///         both byte orders, NIfTI-2, against files written byte by byte
 Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
 
 }  // namespace scintigen
