@@ -15,11 +15,17 @@ namespace scintigen {
 ///   "sub-03_spect.nii.gz: volume is 4-D [64,64,48,7]; expected 3-D; extract one frame first".
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& text) : std::runtime_error(text) {}
+  explicit Error(std::string text) : std::runtime_error(one_line(std::move(text))) {}
   template <class First, class... Rest>
   Error(fmt::format_string<First, Rest...> format, First&& first, Rest&&... rest)
-      : std::runtime_error(
-            fmt::format(format, std::forward<First>(first), std::forward<Rest>(rest)...)) {}
+      : Error(fmt::format(format, std::forward<First>(first), std::forward<Rest>(rest)...)) {}
+
+  /// Text of other origin (a cell, a file name) must not break the line or steer a terminal.
+  static std::string one_line(std::string text) {
+    for (char& c : text)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    return text;
+  }
 };
 
 /// Throws Error(format...) unless `ok`.

@@ -250,7 +250,8 @@ Layout plan_sheet(const std::string& title, const std::vector<SheetRow>& rows,
   layout.title = wrapped(title, std::max<int64_t>(inner, 420), 3);
   place_lines(layout, rows);
   const int64_t used = layout.column(layout.per_line) - layout.gap + layout.mark - layout.margin;
-  const int64_t text_width = std::max({used, widest(layout.title, 3), int64_t{420}});
+  const int64_t bar = layout.left() - layout.margin + layout.bar_width;
+  const int64_t text_width = std::max({used, bar, widest(layout.title, 3), int64_t{420}});
   layout.footer = wrapped(footer, text_width, layout.text_scale);
   layout.width = text_width + 2 * layout.margin;
   layout.height += layout.bar_height + 4 + line_height(2) + 12 +

@@ -42,11 +42,8 @@ Output& output() {
 }
 
 bool on_terminal() {
-  static const bool terminal = [] {
-    const char* const kind = std::getenv("TERM");
-    return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
-  }();
-  return terminal;
+  const char* const kind = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && kind != nullptr && std::strcmp(kind, "dumb") != 0;
 }
 
 size_t terminal_columns() {
@@ -77,17 +74,10 @@ void print_line(Output& out, const std::string& line) {
   std::fflush(stderr);
 }
 
-/// Text of other origin must not steer the terminal or break the one line.
-std::string one_line(std::string text) {
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  return text;
-}
-
 void emit(const std::string& text) {
   Output& out = output();
   const std::lock_guard<std::mutex> lock(out.mutex);
-  const std::string line = one_line(text);
+  const std::string line = Error::one_line(text);
   print_line(out, line);
   log_line(out, line);
 }
@@ -148,7 +138,7 @@ Progress::~Progress() {
 void Progress::advance(int64_t count, const std::string& note) {
   const std::lock_guard<std::mutex> lock(output().mutex);
   done_ += count;
-  if (!note.empty()) note_ = one_line(note);
+  if (!note.empty()) note_ = Error::one_line(note);
   show(false);
 }
 
@@ -181,7 +171,7 @@ std::string Progress::describe(int64_t bar_width) const {
 /// The caller holds the lock.
 void Progress::show(bool last) {
   Output& out = output();
-  if (on_terminal() && (last || seconds_since(drawn_) >= kDrawEvery_s)) {
+  if ((last || seconds_since(drawn_) >= kDrawEvery_s) && on_terminal()) {
     erase_bar(out);
     // A line that wraps could not be erased again.
     out.bar = describe(20).substr(0, terminal_columns() - 1);

@@ -297,9 +297,13 @@ std::optional<std::string> nearest_word(const std::string& word,
 }
 
 std::string number_text(double value) {
+  const double size = std::abs(value);
+  const bool plain = value == 0 || (size >= 1e-5 && size < 1e15);  // "0.0002", not "2e-04"
   char buffer[32];
-  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
-  (void)error;  // 24 characters are the most a double takes
+  const auto [end, error] =
+      std::to_chars(buffer, buffer + sizeof buffer, value,
+                    plain ? std::chars_format::fixed : std::chars_format::scientific);
+  require(error == std::errc(), "a number does not fit its text");  // 24 characters are the most
   return std::string(buffer, end);
 }
 
