@@ -27,14 +27,17 @@ struct Ranked {
 /// The run's own split, read back from its run.json.
 Split split_of(const std::filesystem::path& run, const std::string& cohort_folder) {
   const auto record = nlohmann::json::parse(read_file(run / "run.json"), nullptr, false);
-  require(!record.is_discarded() && record.contains("settings") && record["settings"].contains("held_out"),
+  require(!record.is_discarded() && record.contains("settings") &&
+              record["settings"].contains("held_out"),
           "{}: is not the record of a training run", (run / "run.json").string());
   const auto& settings = record["settings"];
   auto cohort = read_cohort(cohort_folder.empty() ? settings.value("cohort", "") : cohort_folder);
   const auto where = settings.value("where", "");
   if (!where.empty()) cohort = cohort.where(where);
   const auto held_out = settings["held_out"].get<std::vector<std::string>>();
-  require(!held_out.empty(), "{}: the run held out no patient, so nothing can judge its checkpoints; train with --hold-out 2",
+  require(!held_out.empty(),
+          "{}: the run held out no patient, so nothing can judge its checkpoints; train with "
+          "--hold-out 2",
           run.string());
   return split_by_patient(cohort, held_out);
 }
@@ -54,7 +57,8 @@ class Select : public Command {
     auto candidates = step_checkpoints(run);
     if (std::filesystem::exists(run / "checkpoints" / "best.safetensors"))
       candidates.push_back(run / "checkpoints" / "best.safetensors");
-    require(!candidates.empty(), "{}: holds no checkpoint; expected a run of `scintigen train`", run_);
+    require(!candidates.empty(), "{}: holds no checkpoint; expected a run of `scintigen train`",
+            run_);
     const auto split = split_of(run, cohort_);
     RunRecord record(run / "select", "select", command_line, *this);
     const SliceScorer scorer(split.training.slices, split.held_out.slices);
@@ -79,7 +83,8 @@ class Select : public Command {
     const auto conditions = generator.encoder().encode(held_out.table);
     const auto rows = torch::arange(images_) % conditions.size(0);
     auto maker = generator;
-    return maker.generate(generator.latents(static_cast<uint64_t>(seed_), 0, images_), conditions.index_select(0, rows));
+    return maker.generate(generator.latents(static_cast<uint64_t>(seed_), 0, images_),
+                          conditions.index_select(0, rows));
   }
 
   static void write(const std::filesystem::path& run, const std::vector<Ranked>& ranking) {
@@ -90,17 +95,24 @@ class Select : public Command {
     for (size_t place = 0; place < ranking.size(); ++place) {
       const auto name = ranking[place].checkpoint.filename().string();
       std::vector<std::string> cells = {std::to_string(place + 1), name};
-      for (const auto& entry : named(ranking[place].scores)) cells.push_back(fmt::format("{:.6g}", entry.second));
+      for (const auto& entry : named(ranking[place].scores))
+        cells.push_back(fmt::format("{:.6g}", entry.second));
       table.add_row(cells);
       const auto& scores = ranking[place].scores;
-      lines += fmt::format("{:>4}  {:<28} score {:8.3f}  energy {:.3f} (training patients {:.3f})  counts {:.2f}  LR {:.2f}  SD ratio {:.2f}  copies {:.1f} %{}\n",
-                           place + 1, name, scores.score, scores.energy, scores.energy_training, scores.mean_count_error,
-                           scores.left_right_error, scores.deviation_ratio, 100 * scores.copies, scores.vetoed ? "  VETOED" : "");
+      lines += fmt::format(
+          "{:>4}  {:<28} score {:8.3f}  energy {:.3f} (training patients {:.3f})  counts {:.2f}  "
+          "LR {:.2f}  SD ratio {:.2f}  copies {:.1f} %{}\n",
+          place + 1, name, scores.score, scores.energy, scores.energy_training,
+          scores.mean_count_error, scores.left_right_error, scores.deviation_ratio,
+          100 * scores.copies, scores.vetoed ? "  VETOED" : "");
     }
     write_table(run / "select" / "ranking.tsv", table);
     write_file(run / "selected.txt", ranking.front().checkpoint.filename().string() + "\n");
     fmt::print("{}", lines);
-    if (ranking.front().scores.vetoed) warn("every checkpoint is vetoed: more than 5 % of its images are near copies of training slices");
+    if (ranking.front().scores.vetoed)
+      warn(
+          "every checkpoint is vetoed: more than 5 % of its images are near copies of training "
+          "slices");
   }
 
   std::string run_, cohort_;
@@ -113,10 +125,14 @@ class Select : public Command {
 CommandEntry select_command() {
   return {"select",
           "Rank the checkpoints of a run against its held-out patients",
-          "Makes synthetic slices in the held-out patients' mix of conditions with every checkpoint of the run and ranks by energy "
-          "distance, mean counts, left/right balance and variety, with a veto on copies of training slices (score: docs/methods.md). Writes "
+          "Makes synthetic slices in the held-out patients' mix of conditions with every "
+          "checkpoint of the run and ranks by energy "
+          "distance, mean counts, left/right balance and variety, with a veto on copies of "
+          "training slices (score: docs/methods.md). Writes "
           "`select/ranking.tsv`, and `selected.txt`, which `scintigen generate --run` follows.",
-          "scintigen select run --images 1000", [] { return std::unique_ptr<Command>(new Select); }, false};
+          "scintigen select run --images 1000",
+          [] { return std::unique_ptr<Command>(new Select); },
+          false};
 }
 
 }  // namespace scintigen

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // scintigen train fastgan: a prepared cohort -> a run folder with a trained generator.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
 #include "cli/command.h"
 #include "core/device.h"
 #include "core/error.h"
@@ -7,9 +10,6 @@
 #include "core/run_record.h"
 #include "training/fastgan_recipe.h"
 #include "training/train_loop.h"
-
-#include <filesystem>
-#include <nlohmann/json.hpp>
 
 namespace scintigen {
 namespace {
@@ -19,7 +19,9 @@ constexpr int kInterrupted = 130;
 class TrainFastgan : public Command {
  public:
   void visit(SettingsVisitor& v) override {
-    v.visit(positional(required(text("cohort", "prepared cohort: folder made by `scintigen import`"))), cohort_);
+    v.visit(
+        positional(required(text("cohort", "prepared cohort: folder made by `scintigen import`"))),
+        cohort_);
     loop_.visit(v);
     training_.visit(v);
     device_.visit(v);
@@ -28,7 +30,8 @@ class TrainFastgan : public Command {
   int run(const std::vector<std::string>& command_line) override {
     watch_signals();
     // The recipe comes first: a setting that cannot work is refused before a run folder exists.
-    const auto recipe = make_fastgan_recipe(cohort_, training_, device_, static_cast<uint64_t>(loop_.seed));
+    const auto recipe =
+        make_fastgan_recipe(cohort_, training_, device_, static_cast<uint64_t>(loop_.seed));
     RunRecord record(loop_.out, "train fastgan", command_line, *this);
     for (const char* name : {"cohort.json", "slices.tsv", "slices.safetensors"})
       record.add_input(std::filesystem::path(cohort_) / name);
@@ -56,12 +59,18 @@ class TrainFastgan : public Command {
 CommandEntry train_fastgan_command() {
   return {"train fastgan",
           "Train the conditional light-weight GAN on a prepared cohort",
-          "Learns to make 64 x 64 perfusion slices of the conditions in the slice table (Werner et al. 2022). Defaults are the "
-          "paper's; `recipes/spect-improved.toml` holds what measured better on few patients. Writes a run folder: "
-          "`run.json`, `train.log`, `metrics.csv`, `scores.csv`, `samples/*.png`, `checkpoints/`, TensorBoard events. Ctrl-C saves "
-          "and leaves; `--resume` goes on and, on the CPU with the same number of threads, ends with the same weights bit for bit.",
-          "scintigen train fastgan cohort --out run --recipe recipes/spect-improved.toml --condition level --hours 1",
-          [] { return std::unique_ptr<Command>(new TrainFastgan); }, true};
+          "Learns to make 64 x 64 perfusion slices of the conditions in the slice table (Werner et "
+          "al. 2022). Defaults are the "
+          "paper's; `recipes/spect-improved.toml` holds what measured better on few patients. "
+          "Writes a run folder: "
+          "`run.json`, `train.log`, `metrics.csv`, `scores.csv`, `samples/*.png`, `checkpoints/`, "
+          "TensorBoard events. Ctrl-C saves "
+          "and leaves; `--resume` goes on and, on the CPU with the same number of threads, ends "
+          "with the same weights bit for bit.",
+          "scintigen train fastgan cohort --out run --recipe recipes/spect-improved.toml "
+          "--condition level --hours 1",
+          [] { return std::unique_ptr<Command>(new TrainFastgan); },
+          true};
 }
 
 }  // namespace scintigen

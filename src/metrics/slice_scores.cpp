@@ -13,13 +13,23 @@ namespace {
 
 constexpr double kCopyVeto = 0.05;
 constexpr double kVetoPenalty = 1000;
+constexpr double kNothingKnown = 100;
 
 /// Pixels that a real slice fills on average: the place to compare variety in.
 torch::Tensor brain_mask(const torch::Tensor& slices) { return slices.mean(0) > 0.2; }
 
+/// Where a value is not defined (an empty slice, a slice on one side only) it is left out; where
+/// fewer than two are left on a side, nothing is known of that side and the difference is a large
+/// one.
 double standardised_difference(const torch::Tensor& synthetic, const torch::Tensor& real) {
-  const double deviation = real.std().item<double>();
-  return std::abs((synthetic.mean() - real.mean()).item<double>()) / std::max(deviation, 1e-6);
+  const auto defined = [](const torch::Tensor& values) {
+    return values.masked_select(values.isfinite());
+  };
+  const auto of_synthetic = defined(synthetic), of_real = defined(real);
+  if (of_synthetic.size(0) < 2 || of_real.size(0) < 2) return kNothingKnown;
+  const double deviation = of_real.std().item<double>();
+  return std::abs((of_synthetic.mean() - of_real.mean()).item<double>()) /
+         std::max(deviation, 1e-6);
 }
 
 }  // namespace
@@ -27,13 +37,15 @@ double standardised_difference(const torch::Tensor& synthetic, const torch::Tens
 SliceScorer::SliceScorer(torch::Tensor training, torch::Tensor held_out, int64_t components)
     : training_(std::move(training)), held_out_(std::move(held_out)) {
   require(training_.size(0) >= 4 && held_out_.size(0) >= 4,
-          "scores: {} training and {} held-out slices; expected at least 4 of each", training_.size(0),
-          held_out_.size(0));
-  components_ = principal_components(training_, std::min<int64_t>(components, training_.size(0) - 1));
+          "scores: {} training and {} held-out slices; expected at least 4 of each",
+          training_.size(0), held_out_.size(0));
+  components_ =
+      principal_components(training_, std::min<int64_t>(components, training_.size(0) - 1));
   held_out_features_ = components_.project(held_out_);
   energy_training_ = energy_distance(components_.project(training_), held_out_features_);
   const auto nearest = nearest_slices(held_out_, training_).distance;
-  copy_threshold_ = nearest.quantile(0.01).item<double>();  // methods: 1st percentile of held-out distances
+  copy_threshold_ =
+      nearest.quantile(0.01).item<double>();  // methods: 1st percentile of held-out distances
 }
 
 SliceScores SliceScorer::operator()(const torch::Tensor& synthetic) const {
@@ -52,7 +64,8 @@ SliceScores SliceScorer::operator()(const torch::Tensor& synthetic) const {
   scores.copies = (nearest < copy_threshold_).to(torch::kDouble).mean().item<double>();
   scores.vetoed = scores.copies > kCopyVeto;
   scores.score = scores.energy / std::max(energy_training_, 1e-12) + scores.mean_count_error +
-                 scores.left_right_error + std::abs(std::log(std::max(scores.deviation_ratio, 1e-6))) +
+                 scores.left_right_error +
+                 std::abs(std::log(std::max(scores.deviation_ratio, 1e-6))) +
                  (scores.vetoed ? kVetoPenalty : 0);
   return scores;
 }

@@ -25,8 +25,8 @@ std::string shape_text(const torch::Tensor& tensor) {
 
 double number_in(const TensorFile& file, const std::string& key) {
   const auto found = file.metadata.find(key);
-  require(found != file.metadata.end(), "{}: metadata has no \"{}\"; is it a checkpoint of scintigen?",
-          file.source, key);
+  require(found != file.metadata.end(),
+          "{}: metadata has no \"{}\"; is it a checkpoint of scintigen?", file.source, key);
   return std::stod(found->second);
 }
 
@@ -46,7 +46,8 @@ void load_state(const TensorFile& file, Recipe& recipe) {
   recipe.load_state(file.tensors);
 }
 
-/// A run goes on with the settings it began with: "training" is the JSON of all that changes weights.
+/// A run goes on with the settings it began with: "training" is the JSON of all that changes
+/// weights.
 void refuse_other_settings(const TensorFile& file, Recipe& recipe) {
   const auto found = file.metadata.find("training");
   require(found != file.metadata.end(), "{}: metadata has no \"training\"", file.source);
@@ -55,7 +56,8 @@ void refuse_other_settings(const TensorFile& file, Recipe& recipe) {
   require(before.is_object(), "{}: metadata \"training\" is not JSON", file.source);
   for (const auto& [key, value] : now.items())
     require(before.contains(key) && before[key] == value,
-            "{}: the run began with {} = {}, now it is {}; resume with the run's own settings (its run.json) or train anew under another --out",
+            "{}: the run began with {} = {}, now it is {}; resume with the run's own settings (its "
+            "run.json) or train anew under another --out",
             file.source, key, before.value(key, nlohmann::json("nothing")).dump(), value.dump());
 }
 
@@ -140,9 +142,10 @@ std::filesystem::path chosen_checkpoint(const std::filesystem::path& run) {
   if (std::filesystem::exists(run / "selected.txt")) {
     auto name = read_file(run / "selected.txt", 4096);
     name.erase(name.find_last_not_of(" \r\n") + 1);
-    require(std::filesystem::path(name).filename() == name && std::filesystem::exists(folder / name),
-            "{}: names checkpoint \"{}\", which {} does not hold; run `scintigen select` again",
-            (run / "selected.txt").string(), name, folder.string());
+    require(
+        std::filesystem::path(name).filename() == name && std::filesystem::exists(folder / name),
+        "{}: names checkpoint \"{}\", which {} does not hold; run `scintigen select` again",
+        (run / "selected.txt").string(), name, folder.string());
     return folder / name;
   }
   if (std::filesystem::exists(folder / "best.safetensors")) return folder / "best.safetensors";

@@ -16,22 +16,43 @@
 namespace scintigen {
 
 void FastganTraining::visit(SettingsVisitor& v) {
-  v.visit(text("condition", "columns of the slice table that condition the images, e.g. level,pattern"), condition);
+  v.visit(
+      text("condition", "columns of the slice table that condition the images, e.g. level,pattern"),
+      condition);
   v.visit(text("where", "rows to use, e.g. \"level=cortex;pattern=normal,unilateral\""), where);
   v.visit(number("hold_out", "patients kept out of training for the evaluation", 0, 1e6), hold_out);
-  v.visit(text("held_out", "participant_id of the patients to keep out, instead of hold_out"), held_out);
-  v.visit(number("batch_size", "real slices and generated slices a step (Werner 2022: 4)", 1, 4096), batch_size);
-  v.visit(choice("balance", "draw slices as they come, or classes, or patients within classes, equally often", {"none", "class", "patient"}), balance);
+  v.visit(text("held_out", "participant_id of the patients to keep out, instead of hold_out"),
+          held_out);
+  v.visit(number("batch_size", "real slices and generated slices a step (Werner 2022: 4)", 1, 4096),
+          batch_size);
+  v.visit(choice("balance",
+                 "draw slices as they come, or classes, or patients within classes, equally often",
+                 {"none", "class", "patient"}),
+          balance);
   v.visit(number("learning_rate", "of Adam (Werner 2022: 2e-4)", 0, 1), learning_rate);
-  v.visit(number("discriminator_learning_rate", "of the discriminator's Adam; 0 = learning_rate (Heusel 2017 uses two)", 0, 1), discriminator_learning_rate);
+  v.visit(number("discriminator_learning_rate",
+                 "of the discriminator's Adam; 0 = learning_rate (Heusel 2017 uses two)", 0, 1),
+          discriminator_learning_rate);
   v.visit(number("beta1", "of Adam (Werner 2022: 0.9)", 0, 0.9999), beta1);
   v.visit(number("beta2", "of Adam (Werner 2022: 0.999)", 0, 0.99999), beta2);
   v.visit(number("adam_epsilon", "of Adam (Keras' default 1e-7)", 1e-12, 1), adam_epsilon);
-  v.visit(number("average_decay", "moving average of the generator's weights (FastGAN code: 0.999); 0 = none", 0, 0.999999), average_decay);
-  v.visit(number("reconstruction_weight", "of equation 4 in the discriminator's loss (Werner 2022: 1)", 0, 1000), reconstruction_weight);
-  v.visit(number("margin_minimum", "hinge margins drawn from [m,1] (FastGAN code: 0.8); 1 = equations 2 and 3", 0, 1), margin_minimum);
-  v.visit(number("translate_px", "differentiable translation before the discriminator, pixels (Zhao 2020: 1/8 of the side); 0 = none", 0, 32), translate_px);
-  v.visit(number("evaluation_images", "synthetic slices an evaluation makes", 16, 100000), evaluation_images);
+  v.visit(number("average_decay",
+                 "moving average of the generator's weights (FastGAN code: 0.999); 0 = none", 0,
+                 0.999999),
+          average_decay);
+  v.visit(number("reconstruction_weight",
+                 "of equation 4 in the discriminator's loss (Werner 2022: 1)", 0, 1000),
+          reconstruction_weight);
+  v.visit(number("margin_minimum",
+                 "hinge margins drawn from [m,1] (FastGAN code: 0.8); 1 = equations 2 and 3", 0, 1),
+          margin_minimum);
+  v.visit(number("translate_px",
+                 "differentiable translation before the discriminator, pixels (Zhao 2020: 1/8 of "
+                 "the side); 0 = none",
+                 0, 32),
+          translate_px);
+  v.visit(number("evaluation_images", "synthetic slices an evaluation makes", 16, 100000),
+          evaluation_images);
   network.visit(v);
   augment.visit(v);
 }
@@ -40,7 +61,8 @@ namespace {
 
 constexpr int64_t kSide = 64;
 constexpr int64_t kSheetColumns = 8;
-const std::string kGeneratorOptimiser = "generator_optimiser.", kDiscriminatorOptimiser = "discriminator_optimiser.";
+const std::string kGeneratorOptimiser = "generator_optimiser.",
+                  kDiscriminatorOptimiser = "discriminator_optimiser.";
 constexpr int64_t kCalibrationBatches = 8, kCalibrationBatch = 64;
 
 using NamedTensors = std::map<std::string, torch::Tensor>;
@@ -61,18 +83,20 @@ NamedTensors below(const NamedTensors& tensors, const std::string& prefix) {
 
 Adam::Named named_parameters(const torch::nn::Module& module) {
   Adam::Named named;
-  for (const auto& entry : module.named_parameters()) named.emplace_back(entry.key(), entry.value());
+  for (const auto& entry : module.named_parameters())
+    named.emplace_back(entry.key(), entry.value());
   return named;
 }
 
-/// Differentiable translation (Zhao et al. 2020, DiffAugment): each image by its own whole-pixel shift up to `limit`, the
-/// border filled with -1, the value of no counts.
+/// Differentiable translation (Zhao et al. 2020, DiffAugment): each image by its own whole-pixel
+/// shift up to `limit`, the border filled with -1, the value of no counts.
 torch::Tensor translate(const torch::Tensor& images, int64_t limit, Random& random) {
   const auto padded = torch::constant_pad_nd(images, {limit, limit, limit, limit}, -1);
   std::vector<torch::Tensor> shifted;
   for (int64_t image = 0; image < images.size(0); ++image) {
     const int64_t row = random.integer(0, 2 * limit), column = random.integer(0, 2 * limit);
-    shifted.push_back(padded[image].narrow(1, row, images.size(2)).narrow(2, column, images.size(3)));
+    shifted.push_back(
+        padded[image].narrow(1, row, images.size(2)).narrow(2, column, images.size(3)));
   }
   return torch::stack(shifted);
 }
@@ -106,21 +130,27 @@ class FastganRecipe : public Recipe {
     const int64_t crop_row = random.integer(0, 8), crop_column = random.integer(0, 8);
     FastganStepOptions options;
     options.reconstruction_weight = settings_.reconstruction_weight;
-    const auto margin = [&] { return settings_.margin_minimum + (1 - settings_.margin_minimum) * random.uniform(); };
+    const auto margin = [&] {
+      return settings_.margin_minimum + (1 - settings_.margin_minimum) * random.uniform();
+    };
     options.real_margin = margin();
     options.fake_margin = margin();
     if (settings_.translate_px > 0)
       options.augmentation = [&](const torch::Tensor& images) {
         return translate(images, settings_.translate_px, random);
       };
-    const auto gradients = fastgan_gradients(
-        generator_, discriminator_, batch.images.to(device_), batch.conditions.to(device_),
-        latents.to(device_), sampler_->conditions(step).to(device_), crop_row, crop_column, options);
+    const auto gradients =
+        fastgan_gradients(generator_, discriminator_, batch.images.to(device_),
+                          batch.conditions.to(device_), latents.to(device_),
+                          sampler_->conditions(step).to(device_), crop_row, crop_column, options);
     discriminator_optimiser_->step(gradients.discriminator);
     generator_optimiser_->step(gradients.generator, average_parameters_, settings_.average_decay);
     const auto& losses = gradients.losses;
-    return {{"real", losses.real}, {"fake", losses.fake}, {"part", losses.part},
-            {"whole", losses.whole}, {"generator", losses.generator}};
+    return {{"real", losses.real},
+            {"fake", losses.fake},
+            {"part", losses.part},
+            {"whole", losses.whole},
+            {"generator", losses.generator}};
   }
 
   NamedTensors state() override {
@@ -147,11 +177,12 @@ class FastganRecipe : public Recipe {
   }
 
   std::map<std::string, std::string> metadata() override {
-    const nlohmann::ordered_json cohort = {{"name", sampler_->cohort().name},
-                                           {"pixel_mm", sampler_->cohort().pixel_mm},
-                                           {"unit", sampler_->cohort().unit},
-                                           {"training_slices", sampler_->cohort().size()},
-                                           {"training_patients", sampler_->cohort().participants().size()}};
+    const nlohmann::ordered_json cohort = {
+        {"name", sampler_->cohort().name},
+        {"pixel_mm", sampler_->cohort().pixel_mm},
+        {"unit", sampler_->cohort().unit},
+        {"training_slices", sampler_->cohort().size()},
+        {"training_patients", sampler_->cohort().participants().size()}};
     auto training = settings_to_json(as_settings_);
     training.erase("held_out");  // a checkpoint may travel; names of patients stay in run.json
     training["seed"] = seed_;
@@ -174,22 +205,30 @@ class FastganRecipe : public Recipe {
       if (count == 0) continue;
       std::vector<int64_t> real;
       for (int64_t row = 0; row < cohort.size(); ++row)
-        if (sampler_->encoder().describe(cohort.table, static_cast<size_t>(row)) == assignment) real.push_back(row);
+        if (sampler_->encoder().describe(cohort.table, static_cast<size_t>(row)) == assignment)
+          real.push_back(row);
       std::vector<torch::Tensor> shown;
       for (int64_t k = 0; k < std::min<int64_t>(kSheetColumns, int64_t(real.size())); ++k)
-        shown.push_back(cohort.slices[real[size_t(k) * real.size() / size_t(kSheetColumns) % real.size()]]);
+        shown.push_back(
+            cohort.slices[real[size_t(k) * real.size() / size_t(kSheetColumns) % real.size()]]);
       if (!shown.empty()) rows.push_back({assignment + " real", torch::stack(shown), {}});
       const auto y = sampler_->encoder().encode(assignment).repeat({kSheetColumns, 1});
-      rows.push_back({assignment + " synthetic", make_slices(Random(seed_, "sheet", combination).normal_tensor({kSheetColumns, settings_.network.latent}), y), {}});
+      rows.push_back({assignment + " synthetic",
+                      make_slices(Random(seed_, "sheet", combination)
+                                      .normal_tensor({kSheetColumns, settings_.network.latent}),
+                                  y),
+                      {}});
     }
-    return draw_sheet(fmt::format("fastgan, step {}", step), rows, "synthetic rows are made by a network; not for diagnosis");
+    return draw_sheet(fmt::format("fastgan, step {}", step), rows,
+                      "synthetic rows are made by a network; not for diagnosis");
   }
 
   Scores evaluate() override {
     if (!scorer_) return {};
     const int64_t count = settings_.evaluation_images;
     const auto rows = torch::arange(count) % held_out_conditions_.size(0);
-    const auto latents = Random(seed_, "evaluation").normal_tensor({count, settings_.network.latent});
+    const auto latents =
+        Random(seed_, "evaluation").normal_tensor({count, settings_.network.latent});
     return named((*scorer_)(make_slices(latents, held_out_conditions_.index_select(0, rows))));
   }
 
@@ -204,15 +243,17 @@ class FastganRecipe : public Recipe {
 
   void read(const std::string& folder) {
     const auto cohort = cohort_of(folder, settings_);
-    if (settings_.held_out.empty()) settings_.held_out = draw_held_out(cohort, settings_.hold_out, seed_);
+    if (settings_.held_out.empty())
+      settings_.held_out = draw_held_out(cohort, settings_.hold_out, seed_);
     const auto& held_out = settings_.held_out;
     auto split = split_by_patient(cohort, held_out);
     const ConditionEncoder encoder(split.training.table, settings_.condition);
     require(split.training.size() >= settings_.batch_size,
-            "{}: {} slices to train on; expected at least a batch of {}", folder, split.training.size(),
-            settings_.batch_size);
-    say(fmt::format("{} slices of {} patients to train on, {} of {} held out{}", split.training.size(),
-                    split.training.participants().size(), split.held_out.size(), held_out.size(),
+            "{}: {} slices to train on; expected at least a batch of {}", folder,
+            split.training.size(), settings_.batch_size);
+    say(fmt::format("{} slices of {} patients to train on, {} of {} held out{}",
+                    split.training.size(), split.training.participants().size(),
+                    split.held_out.size(), held_out.size(),
                     held_out.empty() ? "" : fmt::format(" ({})", fmt::join(held_out, ", "))));
     for (const auto& [assignment, count] : encoder.combinations())
       if (count == 0)
@@ -223,8 +264,9 @@ class FastganRecipe : public Recipe {
     } else {
       warn("fewer than 4 slices held out: no evaluation, and the best checkpoint is the newest");
     }
-    sampler_ = std::make_unique<BatchSampler>(std::move(split.training), encoder, settings_.batch_size,
-                                              settings_.balance, settings_.augment, seed_);
+    sampler_ =
+        std::make_unique<BatchSampler>(std::move(split.training), encoder, settings_.batch_size,
+                                       settings_.balance, settings_.augment, seed_);
   }
 
   void build(torch::ScalarType compute) {
@@ -253,26 +295,31 @@ class FastganRecipe : public Recipe {
     adam.epsilon = settings_.adam_epsilon;
     adam.rate = settings_.learning_rate;
     generator_optimiser_ = std::make_unique<Adam>(named_parameters(*generator_), adam);
-    if (settings_.discriminator_learning_rate > 0) adam.rate = settings_.discriminator_learning_rate;
+    if (settings_.discriminator_learning_rate > 0)
+      adam.rate = settings_.discriminator_learning_rate;
     discriminator_optimiser_ = std::make_unique<Adam>(named_parameters(*discriminator_), adam);
   }
 
-  /// Running statistics of the averaged generator from fixed latents: those gathered under the live weights do not fit it.
+  /// Running statistics of the averaged generator from fixed latents: those gathered under the live
+  /// weights do not fit it.
   void calibrate_average() {
     const torch::NoGradGuard no_grad;
-    // Buffers (power-iteration vectors too) start from the live ones: what comes out depends on the state alone, not on
-    // how often it was asked for.
+    // Buffers (power-iteration vectors too) start from the live ones: what comes out depends on the
+    // state alone, not on how often it was asked for.
     auto live = generator_->named_buffers();
     for (auto& buffer : average_->named_buffers()) buffer.value().copy_(live[buffer.key()]);
     average_->train();
     for (int64_t batch = 0; batch < kCalibrationBatches; ++batch) {
-      for (auto& module : average_->modules())  // momentum 1/k: the plain mean over the batches so far
+      for (auto& module :
+           average_->modules())  // momentum 1/k: the plain mean over the batches so far
         if (auto* norm = module->as<BatchNormImpl>()) norm->momentum = 1.0 / double(batch + 1);
       Random random(seed_, "calibration", uint64_t(batch));
       std::vector<int64_t> rows;
-      for (int64_t k = 0; k < kCalibrationBatch; ++k) rows.push_back(random.integer(0, encoded().size(0) - 1));
-      average_->forward(random.normal_tensor({kCalibrationBatch, settings_.network.latent}).to(device_),
-                        encoded().index_select(0, torch::tensor(rows)).to(device_));
+      for (int64_t k = 0; k < kCalibrationBatch; ++k)
+        rows.push_back(random.integer(0, encoded().size(0) - 1));
+      average_->forward(
+          random.normal_tensor({kCalibrationBatch, settings_.network.latent}).to(device_),
+          encoded().index_select(0, torch::tensor(rows)).to(device_));
     }
     average_->eval();
   }
@@ -291,8 +338,11 @@ class FastganRecipe : public Recipe {
     std::vector<torch::Tensor> made;
     for (int64_t first = 0; first < latents.size(0); first += kCalibrationBatch) {
       const int64_t count = std::min(kCalibrationBatch, latents.size(0) - first);
-      made.push_back(network->forward(latents.narrow(0, first, count).to(device_),
-                                      conditions.narrow(0, first, count).to(device_)).to(torch::kFloat).cpu());
+      made.push_back(network
+                         ->forward(latents.narrow(0, first, count).to(device_),
+                                   conditions.narrow(0, first, count).to(device_))
+                         .to(torch::kFloat)
+                         .cpu());
     }
     generator_->train();
     return ((torch::cat(made).squeeze(1) + 1) / 2).clamp(0, 1);
@@ -315,8 +365,8 @@ class FastganRecipe : public Recipe {
 }  // namespace
 
 std::unique_ptr<Recipe> make_fastgan_recipe(const std::string& cohort_folder,
-                                            FastganTraining& settings,
-                                            const DeviceSettings& device, uint64_t seed) {
+                                            FastganTraining& settings, const DeviceSettings& device,
+                                            uint64_t seed) {
   return std::make_unique<FastganRecipe>(cohort_folder, settings, device, seed);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One adversarial method as the training loop sees it. The loop owns time, files and signals; a recipe owns networks,
-// losses, optimisers and data.
+// One adversarial method as the training loop sees it. The loop owns time, files and signals; a
+// recipe owns networks, losses, optimisers and data.
 #pragma once
 #include <torch/types.h>
 
@@ -26,18 +26,20 @@ class Recipe {
   virtual int64_t steps_per_epoch() const = 0;
   virtual int64_t batch_size() const = 0;
 
-  /// One update of every network. What it does depends on `step`, the settings and state() only, so that a resumed run
-  /// repeats an uninterrupted one bit for bit.
+  /// One update of every network. What it does depends on `step`, the settings and state() only, so
+  /// that a resumed run repeats an uninterrupted one bit for bit.
   virtual Losses step(int64_t step) = 0;
 
   /// Everything the next step depends on, by name.
   virtual std::map<std::string, torch::Tensor> state() = 0;
   /// The reverse; names and shapes were checked against state().
   virtual void load_state(const std::map<std::string, torch::Tensor>& state) = 0;
-  /// What a reader of the checkpoint needs: network settings, conditions, cohort (docs/file_formats.md).
+  /// What a reader of the checkpoint needs: network settings, conditions, cohort
+  /// (docs/file_formats.md).
   virtual std::map<std::string, std::string> metadata() = 0;
 
-  /// Called before state() is written: derived tensors (batch statistics of averaged weights) are made here.
+  /// Called before state() is written: derived tensors (batch statistics of averaged weights) are
+  /// made here.
   virtual void prepare_to_save() {}
 
   /// Neither changes what the next step does.

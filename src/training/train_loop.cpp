@@ -24,11 +24,16 @@ void LoopSettings::visit(SettingsVisitor& v) {
   v.visit(required(text("out", "run folder to make (or to go on with, --resume)")), out);
   v.visit(number("epochs", "passes over the training slices (Werner 2022: 1000)", 1, 1e7), epochs);
   v.visit(number("steps", "steps instead of epochs, where > 0", 0, 1e9), steps);
-  v.visit(number("hours", "stop with a checkpoint after this many hours of this session; 0 = never", 0, 1e4), hours);
-  v.visit(number("seed", "seed of initial weights, noise, batches and augmentation", 0, 9e15), seed);
+  v.visit(number("hours", "stop with a checkpoint after this many hours of this session; 0 = never",
+                 0, 1e4),
+          hours);
+  v.visit(number("seed", "seed of initial weights, noise, batches and augmentation", 0, 9e15),
+          seed);
   v.visit(number("checkpoint_minutes", "minutes between checkpoints", 0, 1e4), checkpoint_minutes);
-  v.visit(number("keep_last", "step checkpoints kept (best is kept beside them)", 1, 1e6), keep_last);
-  v.visit(number("sample_every", "steps between sample sheets, each with an evaluation", 1, 1e9), sample_every);
+  v.visit(number("keep_last", "step checkpoints kept (best is kept beside them)", 1, 1e6),
+          keep_last);
+  v.visit(number("sample_every", "steps between sample sheets, each with an evaluation", 1, 1e9),
+          sample_every);
   v.visit(number("log_every", "steps averaged into a row of metrics.csv", 1, 1e6), log_every);
   v.visit(flag("resume", "go on from the newest checkpoint of --out"), resume);
 }
@@ -41,7 +46,8 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Held while a process trains in a folder; the system lets go of it when the process ends, however it ends.
+/// Held while a process trains in a folder; the system lets go of it when the process ends, however
+/// it ends.
 class RunLock {
  public:
   explicit RunLock(const std::filesystem::path& run) {
@@ -51,7 +57,9 @@ class RunLock {
     require(descriptor_ >= 0, "{}: cannot be opened for writing", path.string());
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       ::close(descriptor_);
-      throw Error("{}: another process is training in this folder; wait for it or name another --out", run.string());
+      throw Error(
+          "{}: another process is training in this folder; wait for it or name another --out",
+          run.string());
     }
   }
   ~RunLock() { ::close(descriptor_); }
@@ -62,7 +70,8 @@ class RunLock {
   int descriptor_;
 };
 
-/// A CSV that grows row by row: the header comes from the first row, and a resumed run drops the rows after its step.
+/// A CSV that grows row by row: the header comes from the first row, and a resumed run drops the
+/// rows after its step.
 class GrowingTable {
  public:
   GrowingTable(std::filesystem::path path, int64_t resumed_step) : path_(std::move(path)) {
@@ -93,8 +102,8 @@ class GrowingTable {
   bool has_header_ = false;
 };
 
-/// Sums losses between log rows and refuses the first that is not finite. On a GPU it looks only every few steps, since
-/// each look waits for the device.
+/// Sums losses between log rows and refuses the first that is not finite. On a GPU it looks only
+/// every few steps, since each look waits for the device.
 class LossLedger {
  public:
   void add(int64_t step, const Losses& losses) {
@@ -115,7 +124,8 @@ class LossLedger {
     for (int64_t row = 0; row < values.size(0); ++row) {
       for (size_t loss = 0; loss < names_.size(); ++loss) {
         require(std::isfinite(at[row][loss]),
-                "training: loss \"{}\" is {} at step {}; checkpoints are left as they were; lower --learning-rate or look at that batch",
+                "training: loss \"{}\" is {} at step {}; checkpoints are left as they were; lower "
+                "--learning-rate or look at that batch",
                 names_[loss], at[row][loss], first_pending_ + row);
         sums_[loss] += at[row][loss];
       }
@@ -151,10 +161,12 @@ class Session {
         checkpoints_(run_, settings.keep_last) {
     const bool has_run = !step_checkpoints(run_).empty();
     require(settings.resume || !has_run,
-            "{}: holds a run already; give --resume to go on with it, or another --out", run_.string());
+            "{}: holds a run already; give --resume to go on with it, or another --out",
+            run_.string());
     if (settings.resume) {
       const auto found = checkpoints_.load_newest(recipe_);
-      require(found.has_value(), "{}: holds no checkpoint to go on from; leave out --resume", run_.string());
+      require(found.has_value(), "{}: holds no checkpoint to go on from; leave out --resume",
+              run_.string());
       progression_ = *found;
       say(fmt::format("going on from step {}", progression_.step));
     }
@@ -164,7 +176,8 @@ class Session {
   }
 
   TrainEnd work() {
-    const int64_t last = settings_.steps > 0 ? settings_.steps : settings_.epochs * recipe_.steps_per_epoch();
+    const int64_t last =
+        settings_.steps > 0 ? settings_.steps : settings_.epochs * recipe_.steps_per_epoch();
     GrowingTable metrics(run_ / "metrics.csv", progression_.step);
     GrowingTable scores(run_ / "scores.csv", progression_.step);
     EventFile events(run_);
@@ -182,10 +195,12 @@ class Session {
       if (step % settings_.sample_every == 0) evaluate(step);
       if (seconds_since(saved_) > 60 * settings_.checkpoint_minutes) save();
       if (stop_requested()) end = TrainEnd::kInterrupted;
-      if (settings_.hours > 0 && seconds_since(begun_) > 3600 * settings_.hours) end = TrainEnd::kOutOfTime;
+      if (settings_.hours > 0 && seconds_since(begun_) > 3600 * settings_.hours)
+        end = TrainEnd::kOutOfTime;
       if (end != TrainEnd::kFinished) break;
     }
-    if (end == TrainEnd::kFinished && progression_.step % settings_.sample_every != 0) evaluate(progression_.step);
+    if (end == TrainEnd::kFinished && progression_.step % settings_.sample_every != 0)
+      evaluate(progression_.step);
     save();
     return end;
   }
@@ -226,7 +241,8 @@ class Session {
     scores_->add(row);
     say(fmt::format("step {}:{}", step, line));
     const double score = scores.front().second;
-    if (!std::isfinite(score) || (progression_.has_best && score >= progression_.best_score)) return;
+    if (!std::isfinite(score) || (progression_.has_best && score >= progression_.best_score))
+      return;
     ledger_.settle();  // a state that a non-finite loss made must not become best
     progression_.has_best = true;
     progression_.best_score = score;

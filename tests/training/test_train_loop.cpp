@@ -18,7 +18,8 @@
 namespace scintigen {
 namespace {
 
-/// weight <- 0.5 weight + step; loss "a" = step, "b" = 1. The score is best (lowest) at `best_step`.
+/// weight <- 0.5 weight + step; loss "a" = step, "b" = 1. The score is best (lowest) at
+/// `best_step`.
 class KnownRecipe : public Recipe {
  public:
   std::string method() const override { return "known"; }
@@ -31,10 +32,14 @@ class KnownRecipe : public Recipe {
     return {{"a", torch::tensor(value)}, {"b", torch::tensor(1.0)}};
   }
   std::map<std::string, torch::Tensor> state() override { return {{"weight", weight}}; }
-  void load_state(const std::map<std::string, torch::Tensor>& state) override { weight.copy_(state.at("weight")); }
+  void load_state(const std::map<std::string, torch::Tensor>& state) override {
+    weight.copy_(state.at("weight"));
+  }
   std::map<std::string, std::string> metadata() override { return {{"training", training}}; }
   Picture sample_sheet(int64_t) override { return Picture(8, 8, {0, 0, 0}); }
-  Scores evaluate() override { return {{"score", std::abs(static_cast<double>(last_step - best_step))}}; }
+  Scores evaluate() override {
+    return {{"score", std::abs(static_cast<double>(last_step - best_step))}};
+  }
 
   torch::Tensor weight = torch::zeros({3}, torch::kDouble);
   std::string training = R"({"rate": 0.1, "seed": 1})";
@@ -141,14 +146,18 @@ TEST_F(TrainLoop, Refuses) {
   KnownRecipe recipe;
   auto nothing_there = settings(4);
   nothing_there.resume = true;
-  EXPECT_NE(refusal(recipe, nothing_there).find("holds no checkpoint to go on from; leave out --resume"), std::string::npos);
+  EXPECT_NE(
+      refusal(recipe, nothing_there).find("holds no checkpoint to go on from; leave out --resume"),
+      std::string::npos);
   train(recipe, settings(4));
-  EXPECT_NE(refusal(recipe, settings(4)).find("holds a run already; give --resume"), std::string::npos);
+  EXPECT_NE(refusal(recipe, settings(4)).find("holds a run already; give --resume"),
+            std::string::npos);
   KnownRecipe other;
   other.training = R"({"rate": 0.2, "seed": 1})";
   auto again = settings(8);
   again.resume = true;
-  EXPECT_NE(refusal(other, again).find("the run began with rate = 0.1, now it is 0.2"), std::string::npos);
+  EXPECT_NE(refusal(other, again).find("the run began with rate = 0.1, now it is 0.2"),
+            std::string::npos);
   KnownRecipe larger;
   larger.weight = torch::zeros({4}, torch::kDouble);
   EXPECT_NE(refusal(larger, again).find("tensor weight is [3]; expected [4]"), std::string::npos);
