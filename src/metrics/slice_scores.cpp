@@ -12,6 +12,7 @@ namespace scintigen {
 namespace {
 
 constexpr double kCopyVeto = 0.05;
+constexpr double kCopyFraction = 0.5;
 constexpr double kVetoPenalty = 1000;
 constexpr double kNothingKnown = 100;
 
@@ -21,6 +22,14 @@ torch::Tensor brain_mask(const torch::Tensor& slices) { return slices.mean(0) > 
 /// Where a value is not defined (an empty slice, a slice on one side only) it is left out; where
 /// fewer than two are left on a side, nothing is known of that side and the difference is a large
 /// one.
+/// Distance to the nearest training slice as a fraction of that slice's own root mean square: a
+/// slice that is mostly empty is near to any other that is, without being its copy.
+torch::Tensor relative_nearest(const torch::Tensor& slices, const torch::Tensor& training) {
+  const auto nearest = nearest_slices(slices, training);
+  const auto size = training.to(torch::kDouble).square().mean({1, 2}).sqrt();
+  return nearest.distance / size.index_select(0, nearest.index).clamp_min(1e-12);
+}
+
 double standardised_difference(const torch::Tensor& synthetic, const torch::Tensor& real) {
   const auto defined = [](const torch::Tensor& values) {
     return values.masked_select(values.isfinite());
@@ -43,9 +52,7 @@ SliceScorer::SliceScorer(torch::Tensor training, torch::Tensor held_out, int64_t
       principal_components(training_, std::min<int64_t>(components, training_.size(0) - 1));
   held_out_features_ = components_.project(held_out_);
   energy_training_ = energy_distance(components_.project(training_), held_out_features_);
-  const auto nearest = nearest_slices(held_out_, training_).distance;
-  copy_threshold_ =
-      nearest.quantile(0.01).item<double>();  // methods: 1st percentile of held-out distances
+  held_out_nearest_ = relative_nearest(held_out_, training_).median().item<double>();
 }
 
 SliceScores SliceScorer::operator()(const torch::Tensor& synthetic) const {
@@ -60,8 +67,10 @@ SliceScores SliceScorer::operator()(const torch::Tensor& synthetic) const {
     return pixelwise_deviation(slices).masked_select(mask).mean().item<double>();
   };
   scores.deviation_ratio = deviation(synthetic) / std::max(deviation(held_out_), 1e-12);
-  const auto nearest = nearest_slices(synthetic, training_).distance;
-  scores.copies = (nearest < copy_threshold_).to(torch::kDouble).mean().item<double>();
+  const auto nearest = relative_nearest(synthetic, training_);
+  scores.nearest_ratio = nearest.median().item<double>() / held_out_nearest_;
+  scores.copies =
+      (nearest < kCopyFraction * held_out_nearest_).to(torch::kDouble).mean().item<double>();
   scores.vetoed = scores.copies > kCopyVeto;
   scores.score = scores.energy / std::max(energy_training_, 1e-12) + scores.mean_count_error +
                  scores.left_right_error +
@@ -77,6 +86,7 @@ std::vector<std::pair<std::string, double>> named(const SliceScores& scores) {
           {"mean_count_error", scores.mean_count_error},
           {"left_right_error", scores.left_right_error},
           {"deviation_ratio", scores.deviation_ratio},
+          {"nearest_ratio", scores.nearest_ratio},
           {"copies", scores.copies}};
 }
 

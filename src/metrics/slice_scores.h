@@ -21,8 +21,10 @@ struct SliceScores {
       0;  ///< |difference of the mean of mean counts| / SD of the held-out slices
   double left_right_error = 0;  ///< |difference of the mean of |ln LR|| / SD of the held-out slices
   double deviation_ratio = 0;   ///< mean pixel-wise SD, synthetic / held out
-  double copies = 0;  ///< fraction of synthetic slices nearer to a training slice than 99 % of the
-                      ///< held-out ones
+  double nearest_ratio =
+      0;                ///< median distance to the nearest training slice, synthetic / held out
+  double copies = 0;    ///< fraction of synthetic slices less than half as far from a training
+                        ///< slice as the median held-out slice
   bool vetoed = false;  ///< copies > 5 %
 };
 
@@ -42,7 +44,7 @@ class SliceScorer {
  private:
   torch::Tensor training_, held_out_, held_out_features_;
   PrincipalComponents components_;
-  double energy_training_ = 0, copy_threshold_ = 0;
+  double energy_training_ = 0, held_out_nearest_ = 0;
 };
 
 std::vector<std::pair<std::string, double>> named(const SliceScores& scores);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "core/error.h"
+#include "core/random.h"
+#include "metrics/slice_scores.h"
+
+namespace scintigen {
+namespace {
+
+/// Slices of a made-up population: a blob whose place, size and sides vary.
+torch::Tensor population(uint64_t seed, int64_t count, double spread = 1) {
+  const auto axis = torch::arange(32, torch::kDouble) - 15.5;
+  const auto y = axis.view({32, 1}), x = axis.view({1, 32});
+  std::vector<torch::Tensor> slices;
+  for (int64_t k = 0; k < count; ++k) {
+    Random random(seed, "population", static_cast<uint64_t>(k));
+    const double cx = spread * random.normal(), cy = spread * random.normal();
+    const double width = 8 + spread * random.normal(), balance = 0.1 * spread * random.normal();
+    auto blob = torch::exp(-((x - cx).square() + (y - cy).square()) / (width * width));
+    blob = blob * (1 + balance * torch::sign(x));
+    slices.push_back(blob / blob.max());
+  }
+  return torch::stack(slices).to(torch::kFloat);
+}
+
+TEST(SliceScores, NewSlicesOfTheSamePopulationScoreAboutOne) {
+  const SliceScorer scorer(population(1, 120), population(2, 120));
+  const auto scores = scorer(population(3, 200));
+  EXPECT_LT(scores.energy, 3 * scores.energy_training);
+  EXPECT_LT(scores.mean_count_error, 0.3);
+  EXPECT_LT(scores.left_right_error, 0.3);
+  EXPECT_NEAR(scores.deviation_ratio, 1, 0.15);
+  EXPECT_NEAR(scores.nearest_ratio, 1, 0.2);
+  EXPECT_FALSE(scores.vetoed);
+}
+
+TEST(SliceScores, CopiesOfTrainingSlicesAreVetoed) {
+  const auto training = population(1, 120);
+  const SliceScorer scorer(training, population(2, 120));
+  const auto copied = torch::roll(training, {1}, {1}).flip({2}) + 1e-3 * torch::rand({120, 32, 32});
+  const auto scores = scorer(copied);
+  EXPECT_GT(scores.copies, 0.9);
+  EXPECT_TRUE(scores.vetoed);
+  EXPECT_GT(scores.score, 1000);
+}
+
+TEST(SliceScores, ACollapsedGeneratorScoresWorse) {
+  const SliceScorer scorer(population(1, 120), population(2, 120));
+  const double good = scorer(population(3, 200)).score;
+  const auto collapsed = scorer(population(3, 200, 0.1));
+  EXPECT_LT(collapsed.deviation_ratio, 0.3);
+  EXPECT_GT(collapsed.score, 2 * good);
+}
+
+TEST(SliceScores, RefusesTooFew) {
+  try {
+    const SliceScorer scorer(population(1, 3), population(2, 10));
+    FAIL() << "no refusal";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "scores: 3 training and 10 held-out slices; expected at least 4 of each");
+  }
+}
+
+}  // namespace
+}  // namespace scintigen
