@@ -2,9 +2,10 @@
 // The flat part of TOML 1.0 that recipes use: name = text, number, true/false or a list of them.
 // Not CLI11's reader: it (2.1) cuts a text at '#', joins repeated names, takes an unclosed list or
 // quote, and makes three elements of ["x" , "y"], all without a word.
+#include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <regex>
 
