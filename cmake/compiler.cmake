@@ -7,6 +7,8 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 add_compile_options(-fPIC $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
 # LibTorch's inline at::parallel_for differs without it.
 add_compile_options(${OpenMP_CXX_FLAGS})
+# Nothing reads errno after sqrt; without this it cannot become a vector instruction (training/adam.cpp).
+add_compile_options(-fno-math-errno)
 
 if(SCINTIGEN_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)

@@ -18,8 +18,15 @@ struct StepFactors {
   float beta1, beta2, rate, root_correction, epsilon, decay;
 };
 
+// The compiler makes one version for each instruction set.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define SCINTIGEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define SCINTIGEN_CLONES
+#endif
+
 /// One run of elements. The order of operations within an element is fixed, so threads do not matter.
-__attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) void update(
+SCINTIGEN_CLONES void update(
     float* parameter, const float* gradient, float* mean, float* square, float* average, int64_t count,
     const StepFactors f) {
   for (int64_t i = 0; i < count; ++i) {
