@@ -20,6 +20,8 @@ namespace {
 constexpr int64_t kLargestVolume_bytes = int64_t{4}
                                          << 30;  // as float32: a brain at 1 mm needs 30 MB
 constexpr double kFormTolerance_mm = 1e-3;
+constexpr double kHalfTurn = 1e-7;
+constexpr double kRounding = 1.2e-7;           // of a float32 quaternion
 constexpr double kOrthogonalTolerance = 1e-3;  // cosine between axes
 
 /// Bytes of .nii and .nii.gz alike.
@@ -100,10 +102,21 @@ Affine affine_of_sform(const Placement& placement) {
   return affine;
 }
 
+/// The quaternion's a is not stored. Near half a turn it is the root of what rounding left, so that
+/// the reference library takes it as 0 there and scales the others (nifti_quatern_to_mat44).
+std::array<double, 4> unit_quaternion(const Placement& placement) {
+  auto [b, c, d, x, y, z] = placement.quaternion;
+  const double square = 1 - (b * b + c * c + d * d);
+  if (square >= kHalfTurn) return {std::sqrt(square), b, c, d};
+  const double length = std::sqrt(b * b + c * c + d * d);
+  return {0, b / length, c / length, d / length};
+}
+
 /// nifti1.h, method 2.
 Affine affine_of_qform(const Placement& placement) {
-  const auto [b, c, d, x, y, z] = placement.quaternion;
-  const double a = std::sqrt(std::max(0.0, 1 - (b * b + c * c + d * d)));
+  const auto [a, b, c, d] = unit_quaternion(placement);
+  const double x = placement.quaternion[3], y = placement.quaternion[4],
+               z = placement.quaternion[5];
   const double turn[3][3] = {
       {a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)},
       {2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)},
@@ -140,6 +153,18 @@ double largest_corner_distance(const Affine& a, const Affine& b,
   return largest;
 }
 
+/// How far the rounding of the quaternion alone can move the last corner.
+double qform_rounding_mm(const Placement& placement, const std::vector<int64_t>& shape) {
+  double square = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    const double edge_mm =
+        placement.length_mm * placement.pixdim[i + 1] * static_cast<double>(shape[i] - 1);
+    square += edge_mm * edge_mm;
+  }
+  const double a = unit_quaternion(placement)[0];
+  return std::sqrt(square) * kRounding / std::max(a, std::sqrt(kHalfTurn));
+}
+
 void check_axes(const Affine& affine, const std::string& where, std::vector<std::string>& notes) {
   const auto length = spacing_mm(affine);
   double worst = 0;
@@ -170,7 +195,7 @@ Affine choose_affine(const Placement& placement, const std::vector<int64_t>& sha
     if (placement.qform_code > 0) {
       const double apart =
           placement.length_mm * largest_corner_distance(affine, affine_of_qform(placement), shape);
-      if (!(apart <= kFormTolerance_mm)) {
+      if (!(apart <= kFormTolerance_mm + qform_rounding_mm(placement, shape))) {
         notes.push_back(
             fmt::format("{}: sform and qform are {:.3g} mm apart at a corner; the sform is used",
                         where, apart));
