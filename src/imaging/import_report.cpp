@@ -63,6 +63,7 @@ Picture contact_sheet(const PreparedCohort& cohort) {
       shown.push_back(cohort.slices[rows[i]]);
       auto caption = table.at(row, "slice");
       for (const auto& column : conditions) caption += " " + table.at(row, column);
+      std::replace(caption.begin(), caption.end(), '_', ' ');  // so that lines break between words
       line.captions.push_back(caption);
     }
     line.slices = torch::stack(shown);
