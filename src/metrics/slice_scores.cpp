@@ -19,9 +19,6 @@ constexpr double kNothingKnown = 100;
 /// Pixels that a real slice fills on average: the place to compare variety in.
 torch::Tensor brain_mask(const torch::Tensor& slices) { return slices.mean(0) > 0.2; }
 
-/// Where a value is not defined (an empty slice, a slice on one side only) it is left out; where
-/// fewer than two are left on a side, nothing is known of that side and the difference is a large
-/// one.
 /// Distance to the nearest training slice as a fraction of that slice's own root mean square: a
 /// slice that is mostly empty is near to any other that is, without being its copy.
 torch::Tensor relative_nearest(const torch::Tensor& slices, const torch::Tensor& training) {
@@ -30,6 +27,9 @@ torch::Tensor relative_nearest(const torch::Tensor& slices, const torch::Tensor&
   return nearest.distance / size.index_select(0, nearest.index).clamp_min(1e-12);
 }
 
+/// Where a value is not defined (an empty slice, a slice on one side only) it is left out; where
+/// fewer than two are left on a side, nothing is known of that side and the difference is a large
+/// one.
 double standardised_difference(const torch::Tensor& synthetic, const torch::Tensor& real) {
   const auto defined = [](const torch::Tensor& values) {
     return values.masked_select(values.isfinite());

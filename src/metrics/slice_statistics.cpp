@@ -37,7 +37,6 @@ torch::Tensor checked_slices(const torch::Tensor& slices, const char* what, int6
   return slices.detach().to(torch::kCPU);
 }
 
-// Slices of counts: >= 0 and not empty, so that dividing by the maximum means something.
 torch::Tensor checked_counts(const torch::Tensor& slices, const char* what) {
   const auto counts = checked_slices(slices, what, 1).to(torch::kDouble);
   const auto flat = counts.flatten(1);
@@ -45,10 +44,6 @@ torch::Tensor checked_counts(const torch::Tensor& slices, const char* what) {
   if (negative.any().item<bool>())
     throw Error("{}: slice {} holds a negative value; expected counts >= 0", what,
                 negative.nonzero()[0].item<int64_t>());
-  const auto empty = flat.amax(1) <= 0;
-  if (empty.any().item<bool>())
-    throw Error("{}: slice {} is empty (its maximum is 0)", what,
-                empty.nonzero()[0].item<int64_t>());
   return counts;
 }
 
@@ -118,16 +113,11 @@ torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold) {
   const auto mask = (counts > threshold * counts.amax({1, 2}, true)).to(torch::kDouble);
   const auto masked = counts * mask;
   const int64_t half = counts.size(2) / 2;  // of an odd width the middle column is on neither side
-  const auto mean_of = [&](int64_t first) {
-    const auto pixels = mask.narrow(2, first, half).sum({1, 2});
-    return std::make_pair(masked.narrow(2, first, half).sum({1, 2}) / pixels, pixels);
+  const auto mean_of_half = [&](int64_t first) {
+    return masked.narrow(2, first, half).sum({1, 2}) / mask.narrow(2, first, half).sum({1, 2});
   };
-  const auto [right, right_pixels] = mean_of(0);
-  const auto [left, left_pixels] = mean_of(counts.size(2) - half);
-  const auto one_sided = (right_pixels == 0).logical_or(left_pixels == 0);
-  if (one_sided.any().item<bool>())
-    throw Error("left/right ratio: slice {} has a half without a pixel above {} of its maximum",
-                one_sided.nonzero()[0].item<int64_t>(), threshold);
+  const auto right = mean_of_half(0), left = mean_of_half(counts.size(2) - half);
+  // A half without a pixel is 0 / 0: already not a number.
   return left / right;
 }
 

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "core/error.h"
 #include "core/random.h"
 #include "metrics/slice_scores.h"
@@ -52,6 +54,20 @@ TEST(SliceScores, ACollapsedGeneratorScoresWorse) {
   const auto collapsed = scorer(population(3, 200, 0.1));
   EXPECT_LT(collapsed.deviation_ratio, 0.3);
   EXPECT_GT(collapsed.score, 2 * good);
+}
+
+TEST(SliceScores, SlicesOfAnUntrainedGeneratorScoreBadlyWithoutAnError) {
+  const SliceScorer scorer(population(1, 60), population(2, 60));
+  const double good = scorer(population(3, 60)).score;
+  for (const auto& slices : {torch::zeros({20, 32, 32}), torch::ones({20, 32, 32}),
+                             Random(5, "noise").uniform_tensor({20, 32, 32})}) {
+    const auto scores = scorer(slices);
+    EXPECT_TRUE(std::isfinite(scores.score));
+    EXPECT_GT(scores.score, good + 1);
+  }
+  auto some_empty = population(3, 60);
+  some_empty.narrow(0, 0, 3).zero_();
+  EXPECT_LT(scorer(some_empty).mean_count_error, 1);
 }
 
 TEST(SliceScores, RefusesTooFew) {
