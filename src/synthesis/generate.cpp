@@ -111,8 +111,8 @@ SliceGenerator::SliceGenerator(const std::filesystem::path& checkpoint, torch::D
   require_fastgan(file);
   settings_ = network_settings(file);
   encoder_ = ConditionEncoder::from_json(metadata_at(file, "conditions"), file.source);
-  const std::string prefix =
-      average_weights && has_any(file, "average.") ? "average." : "generator.";
+  averaged_ = average_weights && has_any(file, "average.");
+  const std::string prefix = averaged_ ? "average." : "generator.";
   require_weights_for(settings_, file, prefix);
   generator_ = FastganGenerator(settings_, encoder_.size());
   load_weights(*generator_, file, prefix);

@@ -15,6 +15,8 @@
 namespace scintigen {
 namespace {
 
+constexpr const char* kVolume = "synthetic.nii.gz";
+
 void require_as_many(int64_t images) {
   require(images >= 1, "no image to make: the table has no row");
   require(images <= kMostImages,
@@ -22,13 +24,14 @@ void require_as_many(int64_t images) {
           images, kMostImages);
 }
 
-// The table without its special columns; each image is a participant of its own.
+// The table without its special columns; each image is a participant of its own. original_slice is
+// where a slice was in a head: nowhere (import then takes no neighbours from the stack).
 SyntheticPlan start_plan(const SliceGenerator& generator, std::vector<std::string> assignments,
                          uint64_t seed, const std::vector<std::string>& special_columns) {
   const auto& encoder = generator.encoder();
   SyntheticPlan plan;
   plan.table.name = "slices.tsv";
-  plan.table.columns = {"participant_id", "slice"};
+  plan.table.columns = {"participant_id", "slice", "file", "original_slice"};
   for (const auto& column : encoder.columns()) plan.table.columns.push_back(column.name);
   plan.table.columns.insert(plan.table.columns.end(), {"training_count", "seed"});
   plan.table.columns.insert(plan.table.columns.end(), special_columns.begin(),
@@ -43,7 +46,7 @@ SyntheticPlan start_plan(const SliceGenerator& generator, std::vector<std::strin
       cells.push_back(std::to_string(encoder.training_count(assignments[image])));
     }
     plan.table.rows.push_back(
-        {fmt::format("syn-{:0{}}", image + 1, digits), std::to_string(image)});
+        {fmt::format("syn-{:0{}}", image + 1, digits), std::to_string(image), kVolume, "n/a"});
     auto& row = plan.table.rows.back();
     row.insert(row.end(), cells.begin(), cells.end());
     row.push_back(std::to_string(seed));
@@ -104,7 +107,7 @@ nlohmann::ordered_json sidecar(const SyntheticPlan& plan, double scale, double p
       {"Conditions", conditions}};
   if (!(pixel_mm > 0))
     json["PixelSizeNote"] = "not known; the header's 1 mm is nominal, and so is the third axis";
-  json.update(provenance);
+  if (!provenance.is_null()) json.update(provenance);
   return json;
 }
 
@@ -121,16 +124,21 @@ SyntheticPlan plan_conditions(const SliceGenerator& generator,
   return plan;
 }
 
-SyntheticPlan plan_like(const SliceGenerator& generator, const Table& table, uint64_t seed) {
-  require_as_many(static_cast<int64_t>(table.rows.size()));
-  const auto conditions = generator.encoder().encode(table);
+SyntheticPlan plan_like(const SliceGenerator& generator, const Table& table,
+                        const std::vector<int64_t>& rows, uint64_t seed) {
+  require_as_many(static_cast<int64_t>(rows.size()));
+  Table kept{rows.size() == table.rows.size() ? table.name : table.name + ", rows kept",
+             table.columns,
+             {}};
+  for (const int64_t row : rows) kept.rows.push_back(table.rows.at(static_cast<size_t>(row)));
+  const auto conditions = generator.encoder().encode(kept);
   std::vector<std::string> assignments;
-  for (size_t row = 0; row < table.rows.size(); ++row)
-    assignments.push_back(generator.encoder().describe(table, row));
+  for (size_t row = 0; row < kept.rows.size(); ++row)
+    assignments.push_back(generator.encoder().describe(kept, row));
   auto plan = start_plan(generator, std::move(assignments), seed, {"latent", "like_row"});
-  for (size_t image = 0; image < plan.table.rows.size(); ++image) {
+  for (size_t image = 0; image < rows.size(); ++image) {
     plan.table.rows[image].push_back(std::to_string(image));
-    plan.table.rows[image].push_back(std::to_string(image + 2));
+    plan.table.rows[image].push_back(std::to_string(rows[image] + 2));
   }
   plan.conditions = conditions;
   plan.latents = generator.latents(seed, 0, conditions.size(0));
@@ -176,10 +184,13 @@ void write_synthetic_set(const std::filesystem::path& folder, const SyntheticPla
   volume.voxels = images.to(torch::kFloat).mul(scale).contiguous();
   volume.voxel_to_world = display_affine(images, pixel_mm > 0 ? pixel_mm : 1);
   write_nifti(
-      folder / "synthetic.nii.gz", volume,
+      folder / kVolume, volume,
       fmt::format("SYNTHETIC: unrelated slices by scintigen {}; not for diagnosis", kVersion));
   write_table(folder / "slices.tsv", plan.table);
-  write_file(folder / "synthetic.json", sidecar(plan, scale, pixel_mm, provenance).dump(2) + "\n");
+  write_file(folder / "synthetic.json",
+             sidecar(plan, scale, pixel_mm, provenance)
+                     .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+                 "\n");
 }
 
 }  // namespace scintigen

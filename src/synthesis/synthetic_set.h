@@ -19,9 +19,10 @@ namespace scintigen {
 
 /// What to make, one row an image.
 struct SyntheticPlan {
-  Table table;  ///< participant_id, slice, condition columns, training_count, seed, latent, and more
-  torch::Tensor latents;                ///< [N,latent]
-  torch::Tensor conditions;             ///< [N,C]
+  Table
+      table;  ///< participant_id, slice, condition columns, training_count, seed, latent, and more
+  torch::Tensor latents;                 ///< [N,latent]
+  torch::Tensor conditions;              ///< [N,C]
   std::vector<std::string> assignments;  ///< "level=cortex,pattern=normal" of each image
 };
 
@@ -34,11 +35,14 @@ SyntheticPlan plan_conditions(const SliceGenerator& generator,
                               const std::vector<std::string>& assignments, int64_t count,
                               uint64_t seed);
 
-/// One image a row of `table`, with that row's conditions; column like_row tells which (header = 1).
-/// No other column is copied: what was not a condition is not true of the synthetic image.
-SyntheticPlan plan_like(const SliceGenerator& generator, const Table& table, uint64_t seed);
+/// One image for each of these rows of `table`, with the row's conditions; column like_row tells
+/// which (line of the file, header = 1). No other column is copied: what was not a condition is not
+/// true of the synthetic image.
+SyntheticPlan plan_like(const SliceGenerator& generator, const Table& table,
+                        const std::vector<int64_t>& rows, uint64_t seed);
 
-/// From latent 0 to latent 1 of `seed` in `steps` images, once for each assignment; column fraction goes from 0 to 1.
+/// From latent 0 to latent 1 of `seed` in `steps` images, once for each assignment; column fraction
+/// goes from 0 to 1.
 SyntheticPlan plan_interpolation(const SliceGenerator& generator,
                                  const std::vector<std::string>& assignments, int64_t steps,
                                  uint64_t seed);
@@ -46,9 +50,9 @@ SyntheticPlan plan_interpolation(const SliceGenerator& generator,
 /// The distinct assignments of a plan in order of appearance, each with the indices of its images.
 std::vector<std::pair<std::string, std::vector<int64_t>>> by_condition(const SyntheticPlan& plan);
 
-/// Writes the three files. `images` [N,64,64] in [0,1] are multiplied by `scale`. Voxel axes are those of the display
-/// (i to the patient's left, j to posterior), `pixel_mm` 0 = not known (1 mm is written and said to be nominal).
-/// `provenance` goes into synthetic.json.
+/// Writes the three files. `images` [N,64,64] in [0,1] are multiplied by `scale`. Voxel axes are
+/// those of the display (i to the patient's left, j to posterior), `pixel_mm` 0 = not known (1 mm
+/// is written and said to be nominal). `provenance` goes into synthetic.json.
 void write_synthetic_set(const std::filesystem::path& folder, const SyntheticPlan& plan,
                          const torch::Tensor& images, double scale, double pixel_mm,
                          const nlohmann::ordered_json& provenance);
