@@ -7,33 +7,12 @@
 #include <cstring>
 #include <vector>
 
-// The compiler makes one version for each instruction set; the loader picks. Only loops with a fixed number of lanes over
-// channels inside a loop over rows, so that lanes become vector registers.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define SCINTIGEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SCINTIGEN_CLONES
-#endif
-#define SCINTIGEN_INLINE inline __attribute__((always_inline))
+#include "models/vector_loops.h"
 
 namespace scintigen {
 namespace {
 
 using c10::BFloat16;
-
-SCINTIGEN_INLINE float load(const float* p) { return *p; }
-SCINTIGEN_INLINE float load(const BFloat16* p) {
-  const uint32_t bits = static_cast<uint32_t>(p->x) << 16;
-  float value;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-SCINTIGEN_INLINE void store(float value, float* p) { *p = value; }
-SCINTIGEN_INLINE void store(float value, BFloat16* p) {  // to nearest, ties to even; x86's own NaN stays one
-  uint32_t bits;
-  std::memcpy(&bits, &value, 4);
-  p->x = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 /// exp(-x) within 2 ulp, without a branch; arguments beyond +-87 saturate.
 SCINTIGEN_INLINE float exp_minus(float x) {

@@ -5,11 +5,13 @@
 #include <torch/autograd.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
 
 #include "models/channel_kernels.h"
+#include "models/up_convolution.h"
 
 namespace scintigen {
 namespace {
@@ -50,54 +52,69 @@ Tensor empty_map(const Tensor& like, int64_t channels, int64_t height, int64_t w
   return torch::empty({like.size(0), channels, height, width}, like.options().memory_format(kLast));
 }
 
-/// Per channel, float32: mean used, 1/deviation, and y = scale x + shift.
+/// Per channel, float32, rows of one tensor [4,C]: mean used, 1 / deviation, and y = scale x + shift.
 struct Affine {
-  Tensor mean, inverse, scale, shift;
+  explicit Affine(Tensor saved) : rows(std::move(saved)) {}
+  float* row(int64_t i) const { return rows.data_ptr<float>() + i * rows.size(1); }
+  float* mean() const { return row(0); }
+  float* inverse() const { return row(1); }
+  float* scale() const { return row(2); }
+  float* shift() const { return row(3); }
+  Tensor rows;
 };
 
+// Plain loops: a handful of operators on 64 numbers would cost more than the pass over the map.
 Affine normalisation(const Tensor& x, const NormState& norm) {
-  Affine affine;
+  const int64_t rows = rows_of(x), channels = x.size(1);
+  const Affine affine(torch::empty({4, channels}, torch::kFloat));
+  float *mean = affine.mean(), *inverse = affine.inverse();
+  auto *running_mean = data<float>(norm.running_mean), *running_var = data<float>(norm.running_var);
   if (norm.training) {
-    const int64_t rows = rows_of(x), channels = x.size(1);
-    affine.mean = torch::empty({channels}, torch::kFloat);
-    auto variance = torch::empty({channels}, torch::kFloat);
-    with_type(x, [&](auto type) {
-      channel_moments(data<decltype(type)>(x), rows, channels, data<float>(affine.mean), data<float>(variance));
-    });
+    with_type(x, [&](auto type) { channel_moments(data<decltype(type)>(x), rows, channels, mean, inverse); });
     const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1.0;
-    auto running_mean = norm.running_mean, running_var = norm.running_var;
-    running_mean.mul_(1 - norm.momentum).add_(affine.mean, norm.momentum);
-    running_var.mul_(1 - norm.momentum).add_(variance, norm.momentum * unbiased);
-    affine.inverse = variance.add_(norm.epsilon).rsqrt_();
+    const auto keep = static_cast<float>(1 - norm.momentum), take = static_cast<float>(norm.momentum);
+    const auto take_variance = static_cast<float>(norm.momentum * unbiased);
+    for (int64_t c = 0; c < channels; ++c) {
+      running_mean[c] = keep * running_mean[c] + take * mean[c];
+      running_var[c] = keep * running_var[c] + take_variance * inverse[c];
+    }
   } else {
-    affine.mean = norm.running_mean;
-    affine.inverse = (norm.running_var + norm.epsilon).rsqrt_();
+    std::copy_n(running_mean, channels, mean);
+    std::copy_n(running_var, channels, inverse);
   }
-  affine.scale = norm.weight.detach() * affine.inverse;
-  affine.shift = norm.bias.detach() - affine.mean * affine.scale;
+  const auto *weight = data<float>(norm.weight), *bias = data<float>(norm.bias);
+  for (int64_t c = 0; c < channels; ++c) {
+    inverse[c] = 1.0f / std::sqrt(inverse[c] + static_cast<float>(norm.epsilon));
+    affine.scale()[c] = weight[c] * inverse[c];
+    affine.shift()[c] = bias[c] - mean[c] * affine.scale()[c];
+  }
   return affine;
 }
 
-/// With sum = sum of gz and moment = sum of gz (x - mean): gradients of weight and bias, and gx = a gz + b x + c.
+/// From sum = sum of gz and moment = sum of gz (x - mean): gradients of weight and bias, and gx = a gz + b x + c.
 struct NormGradient {
-  Tensor weight, bias, a, b, c;
-};
-
-NormGradient norm_gradient(const Tensor& sum, const Tensor& moment, const Affine& affine, int64_t rows,
-                           bool training) {
-  NormGradient g;
-  g.weight = moment * affine.inverse;
-  g.bias = sum;
-  g.a = affine.scale;
-  if (training) {
-    g.b = affine.scale * affine.inverse * g.weight / (-static_cast<double>(rows));
-    g.c = affine.scale * sum / (-static_cast<double>(rows)) - g.b * affine.mean;
-  } else {
-    g.b = torch::zeros_like(sum);
-    g.c = g.b;
+  NormGradient(const Affine& affine, int64_t total_rows, bool in_training)
+      : sum(torch::empty({affine.rows.size(1)}, torch::kFloat)), moment(torch::empty_like(sum)),
+        factors(torch::zeros({2, sum.size(0)}, torch::kFloat)), used(affine), rows(total_rows), training(in_training) {}
+  void finish() {
+    const int64_t channels = sum.size(0);
+    auto *s = data<float>(sum), *m = data<float>(moment), *fb = b(), *fc = c();
+    const auto n = static_cast<float>(rows);
+    for (int64_t i = 0; i < channels; ++i) {
+      m[i] *= used.inverse()[i];
+      if (!training) continue;
+      fb[i] = -used.scale()[i] * used.inverse()[i] * m[i] / n;
+      fc[i] = -used.scale()[i] * s[i] / n - fb[i] * used.mean()[i];
+    }
   }
-  return g;
-}
+  float* a() const { return used.scale(); }
+  float* b() const { return data<float>(factors); }
+  float* c() const { return data<float>(factors) + sum.size(0); }
+  Tensor sum, moment, factors;  // after finish(): gradient of bias, of weight
+  Affine used;
+  int64_t rows;
+  bool training;
+};
 
 Tensor plain_norm(const Tensor& x, const NormState& norm) {
   const auto wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
@@ -115,10 +132,10 @@ struct NormLeaky : torch::autograd::Function<NormLeaky> {
     auto y = torch::empty_like(x);
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      leaky_forward(data<T>(x), data<float>(affine.scale), data<float>(affine.shift), data<T>(added),
+      leaky_forward(data<T>(x), affine.scale(), affine.shift(), data<T>(added),
                     static_cast<float>(slope), rows_of(x), x.size(1), data<T>(y));
     });
-    ctx->save_for_backward({x, affine.mean, affine.inverse, affine.scale, affine.shift});
+    ctx->save_for_backward({x, affine.rows});
     ctx->saved_data["slope"] = slope;
     ctx->saved_data["training"] = norm.training;
     ctx->saved_data["residual"] = residual.has_value();
@@ -127,23 +144,22 @@ struct NormLeaky : torch::autograd::Function<NormLeaky> {
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &x = saved[0], g = last(grads[0]);
-    const Affine affine{saved[1], saved[2], saved[3], saved[4]};
+    const Affine affine(saved[1]);
     const auto slope = static_cast<float>(ctx->saved_data["slope"].toDouble());
     const int64_t rows = rows_of(x), channels = x.size(1);
-    auto sum = torch::empty({channels}, torch::kFloat), moment = torch::empty({channels}, torch::kFloat);
     Tensor gx;
-    NormGradient norm;
+    NormGradient norm(affine, rows, ctx->saved_data["training"].toBool());
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      leaky_backward_sums(data<T>(g), data<T>(x), data<float>(affine.scale), data<float>(affine.shift),
-                          data<float>(affine.mean), slope, rows, channels, data<float>(sum), data<float>(moment));
-      norm = norm_gradient(sum, moment, affine, rows, ctx->saved_data["training"].toBool());
+      leaky_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(),
+                          affine.mean(), slope, rows, channels, data<float>(norm.sum), data<float>(norm.moment));
+      norm.finish();
       if (!ctx->needs_input_grad(0)) return;
       gx = torch::empty_like(x);
-      leaky_backward(data<T>(g), data<T>(x), data<float>(affine.scale), data<float>(affine.shift), slope,
-                     data<float>(norm.a), data<float>(norm.b), data<float>(norm.c), rows, channels, data<T>(gx));
+      leaky_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(), slope,
+                     norm.a(), norm.b(), norm.c(), rows, channels, data<T>(gx));
     });
-    return {gx, norm.weight, norm.bias, ctx->saved_data["residual"].toBool() ? grads[0] : Tensor(), {}, {}};
+    return {gx, norm.moment, norm.sum, ctx->saved_data["residual"].toBool() ? grads[0] : Tensor(), {}, {}};
   }
 };
 
@@ -156,32 +172,31 @@ struct NormGate : torch::autograd::Function<NormGate> {
     auto y = empty_map(x, channels, x.size(2), x.size(3));
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      gate_forward(data<T>(x), data<float>(affine.scale), data<float>(affine.shift), rows_of(x), channels,
+      gate_forward(data<T>(x), affine.scale(), affine.shift(), rows_of(x), channels,
                    data<T>(y));
     });
-    ctx->save_for_backward({x, affine.mean, affine.inverse, affine.scale, affine.shift});
+    ctx->save_for_backward({x, affine.rows});
     ctx->saved_data["training"] = norm.training;
     return y;
   }
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &x = saved[0], g = last(grads[0]);
-    const Affine affine{saved[1], saved[2], saved[3], saved[4]};
+    const Affine affine(saved[1]);
     const int64_t rows = rows_of(x), channels = x.size(1) / 2;
-    auto sum = torch::empty({2 * channels}, torch::kFloat), moment = torch::empty_like(sum);
     Tensor gx;
-    NormGradient norm;
+    NormGradient norm(affine, rows, ctx->saved_data["training"].toBool());
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      gate_backward_sums(data<T>(g), data<T>(x), data<float>(affine.scale), data<float>(affine.shift),
-                         data<float>(affine.mean), rows, channels, data<float>(sum), data<float>(moment));
-      norm = norm_gradient(sum, moment, affine, rows, ctx->saved_data["training"].toBool());
+      gate_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(),
+                         affine.mean(), rows, channels, data<float>(norm.sum), data<float>(norm.moment));
+      norm.finish();
       if (!ctx->needs_input_grad(0)) return;
       gx = torch::empty_like(x);
-      gate_backward(data<T>(g), data<T>(x), data<float>(affine.scale), data<float>(affine.shift),
-                    data<float>(norm.a), data<float>(norm.b), data<float>(norm.c), rows, channels, data<T>(gx));
+      gate_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(),
+                    norm.a(), norm.b(), norm.c(), rows, channels, data<T>(gx));
     });
-    return {gx, norm.weight, norm.bias, {}};
+    return {gx, norm.moment, norm.sum, {}};
   }
 };
 
@@ -200,41 +215,74 @@ Tensor flipped_taps(const Tensor& taps) {
   return flipped;
 }
 
+/// The form of up_convolution() for processors without AVX-512: transposed convolution of stride 2, then 2x2 sums.
+Tensor up_strided(const Tensor& x, const Tensor& kernel) {
+  const int64_t height = 2 * x.size(2), width = 2 * x.size(3), channels = kernel.size(1);
+  const auto shape = empty_map(x, channels, height + 1, width + 1);  // only its size is used
+  const auto stuffed = last(std::get<0>(torch::convolution_backward(
+      x, shape, kernel, {}, {2, 2}, {0, 0}, {1, 1}, false, {0, 0}, 1, {true, false, false})));
+  auto y = empty_map(x, channels, height, width);
+  with_type(x, [&](auto type) {
+    using T = decltype(type);
+    box_sum(data<T>(stuffed), x.size(0), height + 1, width + 1, channels, 0, data<T>(y));
+  });
+  return y;
+}
+
+tensor_list up_strided_gradients(const Tensor& g, const Tensor& x, const Tensor& kernel, bool of_x, bool of_kernel) {
+  auto stuffed = empty_map(g, g.size(1), g.size(2) + 1, g.size(3) + 1);
+  with_type(x, [&](auto type) {
+    using T = decltype(type);
+    box_sum(data<T>(g), g.size(0), g.size(2), g.size(3), g.size(1), 1, data<T>(stuffed));
+  });
+  const auto gradients = torch::convolution_backward(x, stuffed, kernel, {}, {2, 2}, {0, 0}, {1, 1}, false, {0, 0}, 1,
+                                                     {false, of_kernel, false});
+  return {of_x ? torch::conv2d(stuffed, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{0, 0}) : Tensor(),
+          std::get<1>(gradients)};
+}
+
+/// Kernel of the strided form, [C,M,3,3] in the type of x, from an up block's weight [M,C,3,3].
+Tensor strided_kernel(const Tensor& weight, const Tensor& x) {
+  return flipped_taps(last(weight.transpose(0, 1).to(x.scalar_type())));
+}
+
+UpShape shape_of(const Tensor& x, const Tensor& weight) {
+  return {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0)};
+}
+
 struct UpConvolution : torch::autograd::Function<UpConvolution> {
   static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight) {
     const auto x = last(input);
-    const int64_t height = 2 * x.size(2), width = 2 * x.size(3), channels = weight.size(0);
-    const auto kernel = flipped_taps(last(weight.detach().transpose(0, 1).to(x.scalar_type())));
-    const auto shape = empty_map(x, channels, height + 1, width + 1);  // only its size is used
-    const auto stuffed = last(std::get<0>(torch::convolution_backward(
-        x, shape, kernel, {}, {2, 2}, {0, 0}, {1, 1}, false, {0, 0}, 1, {true, false, false})));
-    auto y = empty_map(x, channels, height, width);
+    const auto shape = shape_of(x, weight);
+    ctx->save_for_backward({x, weight});
+    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16)) return up_strided(x, strided_kernel(weight, x));
+    auto y = empty_map(x, shape.out, 2 * shape.height, 2 * shape.width);
+    const auto taps = last(weight.transpose(0, 1));
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      box_sum(data<T>(stuffed), x.size(0), height + 1, width + 1, channels, 0, data<T>(y));
+      up_products_forward(shape, data<T>(x), data<float>(taps), data<T>(y));
     });
-    ctx->save_for_backward({x, kernel});
     return y;
   }
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
     const auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], &kernel = saved[1];
+    const auto &x = saved[0], &weight = saved[1];
     const auto g = last(grads[0]);
-    auto stuffed = empty_map(g, g.size(1), g.size(2) + 1, g.size(3) + 1);
+    const auto shape = shape_of(x, weight);
+    const bool of_x = ctx->needs_input_grad(0), of_weight = ctx->needs_input_grad(1);
+    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16)) {
+      auto gradients = up_strided_gradients(g, x, strided_kernel(weight, x), of_x, of_weight);
+      if (of_weight) gradients[1] = flipped_taps(last(gradients[1])).transpose(0, 1).to(torch::kFloat);
+      return gradients;
+    }
+    const auto taps = last(weight.transpose(0, 1));
+    const auto gx = of_x ? torch::empty_like(x) : Tensor();
+    const auto gtaps = of_weight ? torch::empty_like(taps) : Tensor();
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      box_sum(data<T>(g), g.size(0), g.size(2), g.size(3), g.size(1), 1, data<T>(stuffed));
+      up_products_backward(shape, data<T>(g), data<T>(x), data<float>(taps), data<T>(gx), data<float>(gtaps));
     });
-    Tensor gx, gw;
-    if (ctx->needs_input_grad(0)) {
-      gx = torch::conv2d(stuffed, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{0, 0});
-    }
-    if (ctx->needs_input_grad(1)) {
-      const auto taps = last(std::get<1>(torch::convolution_backward(
-          x, stuffed, kernel, {}, {2, 2}, {0, 0}, {1, 1}, false, {0, 0}, 1, {false, true, false})));
-      gw = flipped_taps(taps).transpose(0, 1).to(torch::kFloat);
-    }
-    return {gx, gw};
+    return {gx, of_weight ? gtaps.transpose(0, 1) : Tensor()};
   }
 };
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the CPU kernels share: one version of a function for each instruction set, bfloat16 in registers.
+#pragma once
+#include <c10/util/BFloat16.h>
+
+#include <cstdint>
+#include <cstring>
+
+// The compiler makes the versions, the loader picks one. Every loop that is to become vector instructions has a fixed
+// number of lanes or `omp simd`.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define SCINTIGEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define SCINTIGEN_CLONES
+#endif
+#define SCINTIGEN_INLINE inline __attribute__((always_inline))
+
+namespace scintigen {
+
+SCINTIGEN_INLINE float load(const float* p) { return *p; }
+SCINTIGEN_INLINE float load(const c10::BFloat16* p) {
+  const uint32_t bits = static_cast<uint32_t>(p->x) << 16;
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+SCINTIGEN_INLINE void store(float value, float* p) { *p = value; }
+SCINTIGEN_INLINE void store(float value, c10::BFloat16* p) {  // to nearest, ties to even; x86's own NaN stays one
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  p->x = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+}  // namespace scintigen
