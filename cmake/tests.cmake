@@ -5,6 +5,11 @@
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
+set(fast_timeout_s 120)
+if(SCINTIGEN_SANITIZE)
+  set(fast_timeout_s 1200)
+endif()
+
 foreach(room IN ITEMS core models metrics cohort training synthesis imaging)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.cpp)
   if(NOT sources OR NOT TARGET scintigen_${room})
@@ -17,23 +22,27 @@ foreach(room IN ITEMS core models metrics cohort training synthesis imaging)
     "SCINTIGEN_TEST_GOLDEN=\"${PROJECT_SOURCE_DIR}/tests/golden\";SCINTIGEN_TEST_SOURCE=\"${PROJECT_SOURCE_DIR}\";SCINTIGEN_TEST_PROGRAM=\"${PROJECT_BINARY_DIR}/scintigen\"")
   scintigen_own_code(test_${room})
   gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${room}.
-                       TEST_FILTER -*Slow.*:*Slow PROPERTIES LABELS "${room};fast" TIMEOUT 120)
+                       TEST_FILTER -*Slow.*:*Slow PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s})
   gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${room}.
                        TEST_FILTER *Slow.*:*Slow TEST_LIST test_${room}_slow
-                       PROPERTIES LABELS "${room};slow" TIMEOUT 1800)
+                       PROPERTIES LABELS slow TIMEOUT 1800)
 endforeach()
 
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*.sh)
+list(FILTER scripts EXCLUDE REGEX "/run_script\\.sh$")
 foreach(script IN LISTS scripts)
-  get_filename_component(name ${script} NAME_WE)
-  if(name MATCHES "^run_script$" OR NOT TARGET scintigen_program)
+  file(STRINGS ${script} uses_import REGEX "[ \"]import( |$)")
+  if(uses_import AND NOT SCINTIGEN_ITK)
     continue()
   endif()
-  add_test(NAME cli.${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run_script.sh ${script}
+  file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}/tests ${script})
+  string(REGEX REPLACE "\\.sh$" "" name ${name})
+  string(REPLACE "/" "." name ${name})
+  add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run_script.sh ${script}
            ${PROJECT_BINARY_DIR}/scintigen ${PROJECT_SOURCE_DIR})
   if(name MATCHES "_slow$")
-    set_tests_properties(cli.${name} PROPERTIES LABELS "cli;slow" TIMEOUT 1800 SKIP_RETURN_CODE 77)
+    set_tests_properties(${name} PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77)
   else()
-    set_tests_properties(cli.${name} PROPERTIES LABELS "cli;fast" TIMEOUT 120 SKIP_RETURN_CODE 77)
+    set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s} SKIP_RETURN_CODE 77)
   endif()
 endforeach()
