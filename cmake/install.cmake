@@ -3,14 +3,10 @@
 include(CMakePackageConfigHelpers)
 
 install(TARGETS scintigen ${SCINTIGEN_ROOM_TARGETS} EXPORT scintigen ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-if(TARGET scintigen_program)
-  install(TARGETS scintigen_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+install(TARGETS scintigen_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(DIRECTORY src/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/scintigen
         FILES_MATCHING PATTERN "*.h" PATTERN "cli" EXCLUDE)
-if(EXISTS ${PROJECT_SOURCE_DIR}/recipes)
-  install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/scintigen/recipes FILES_MATCHING PATTERN "*.toml")
-endif()
+install(DIRECTORY recipes/ DESTINATION ${CMAKE_INSTALL_DATADIR}/scintigen/recipes FILES_MATCHING PATTERN "*.toml")
 
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/scintigen)
 install(EXPORT scintigen NAMESPACE scintigen:: DESTINATION ${config_folder} FILE scintigenTargets.cmake)

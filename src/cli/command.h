@@ -9,16 +9,16 @@
 
 namespace scintigen {
 
-/// A command: settings it declares, work it does. run() returns the exit status (0 all well, 1 done but with
-/// skipped items); anything it cannot do it throws as Error (exit status 2).
+/// A command: settings it declares, work it does. run() returns the exit status (0 all well, 1 done
+/// but with skipped items); anything it cannot do it throws as Error (exit status 2).
 class Command : public Settings {
  public:
   virtual int run(const std::vector<std::string>& command_line) = 0;
 };
 
 struct CommandEntry {
-  std::string name;  ///< words as typed: "import", "train fastgan"
-  std::string summary;  ///< one line
+  std::string name;         ///< words as typed: "import", "train fastgan"
+  std::string summary;      ///< one line
   std::string description;  ///< what it reads, does and writes; Markdown
   std::string example;
   std::unique_ptr<Command> (*make)();
