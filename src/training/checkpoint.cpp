@@ -138,7 +138,7 @@ std::optional<Progression> CheckpointFolder::load_newest(Recipe& recipe) {
 std::filesystem::path chosen_checkpoint(const std::filesystem::path& run) {
   const auto folder = run / "checkpoints";
   require(std::filesystem::is_directory(folder),
-          "{}: has no folder checkpoints; expected a run of `scintigen train`", run.string());
+          "{}: holds no checkpoint; expected a run of `scintigen train`", run.string());
   if (std::filesystem::exists(run / "selected.txt")) {
     auto name = read_file(run / "selected.txt", 4096);
     name.erase(name.find_last_not_of(" \r\n") + 1);

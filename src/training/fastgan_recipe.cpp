@@ -61,6 +61,7 @@ namespace {
 
 constexpr int64_t kSide = 64;
 constexpr int64_t kSheetColumns = 8;
+constexpr int64_t kFewestHeldOut = 4;  // what SliceScorer takes
 const std::string kGeneratorOptimiser = "generator_optimiser.",
                   kDiscriminatorOptimiser = "discriminator_optimiser.";
 constexpr int64_t kCalibrationBatches = 8, kCalibrationBatch = 64;
@@ -117,6 +118,7 @@ class FastganRecipe : public Recipe {
     read(folder);
     settings.held_out = settings_.held_out;
     build(compute_type(device_settings));
+    tell();
   }
 
   std::string method() const override { return "fastgan"; }
@@ -251,22 +253,28 @@ class FastganRecipe : public Recipe {
     require(split.training.size() >= settings_.batch_size,
             "{}: {} slices to train on; expected at least a batch of {}", folder,
             split.training.size(), settings_.batch_size);
-    say(fmt::format("{} slices of {} patients to train on, {} of {} held out{}",
-                    split.training.size(), split.training.participants().size(),
-                    split.held_out.size(), held_out.size(),
-                    held_out.empty() ? "" : fmt::format(" ({})", fmt::join(held_out, ", "))));
-    for (const auto& [assignment, count] : encoder.combinations())
-      if (count == 0)
-        warn(fmt::format("no training slice has {}; images of it will be a guess", assignment));
-    if (split.held_out.size() >= 4) {
+    held_out_slices_ = split.held_out.size();
+    if (held_out_slices_ >= kFewestHeldOut) {
       held_out_conditions_ = encoder.encode(split.held_out.table);
       scorer_ = std::make_unique<SliceScorer>(split.training.slices, split.held_out.slices);
-    } else {
-      warn("fewer than 4 slices held out: no evaluation, and the best checkpoint is the newest");
     }
     sampler_ =
         std::make_unique<BatchSampler>(std::move(split.training), encoder, settings_.batch_size,
                                        settings_.balance, settings_.augment, seed_);
+  }
+
+  void tell() const {
+    const auto& cohort = sampler_->cohort();
+    const auto& held_out = settings_.held_out;
+    say(fmt::format("{} slices of {} patients to train on, {} of {} held out{}", cohort.size(),
+                    cohort.participants().size(), held_out_slices_, held_out.size(),
+                    held_out.empty() ? "" : fmt::format(" ({})", fmt::join(held_out, ", "))));
+    for (const auto& [assignment, count] : sampler_->encoder().combinations())
+      if (count == 0)
+        warn(fmt::format("no training slice has {}; images of it will be a guess", assignment));
+    if (!scorer_)
+      warn(fmt::format("fewer than {} slices held out: no evaluation and no best checkpoint",
+                       kFewestHeldOut));
   }
 
   void build(torch::ScalarType compute) {
@@ -355,6 +363,7 @@ class FastganRecipe : public Recipe {
   torch::Device device_;
   std::unique_ptr<BatchSampler> sampler_;
   std::unique_ptr<SliceScorer> scorer_;
+  int64_t held_out_slices_ = 0;
   torch::Tensor held_out_conditions_, encoded_;
   std::vector<torch::Tensor> average_parameters_;
   FastganGenerator generator_{nullptr}, average_{nullptr};
