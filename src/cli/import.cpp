@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "cli/command.h"
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/run_record.h"
@@ -29,6 +30,7 @@ class ImportCommand : public Command {
     const auto plan = plan_import(settings_);
     check_import_folder(settings_);
     const std::filesystem::path folder(settings_.out);
+    sweep_temporary_files(folder);
     RunRecord record(folder, "import", command_line, *this);
     log_to(folder / "import.log");
     record.add_input(settings_.table);

@@ -8,10 +8,11 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstring>
-#include <regex>
 #include <system_error>
 
 #include "core/error.h"
@@ -132,6 +133,21 @@ class Sha256 {
   uint64_t length_ = 0;
 };
 
+/// The process number in "NAME.tmp-PID" or "NAME.tmp-PID-COUNT"; 0 for any other name.
+pid_t writer_of(const std::string& name) {
+  static const std::string mark = ".tmp-";
+  const size_t place = name.rfind(mark);
+  if (place == std::string::npos || place == 0) return 0;
+  const char* const end = name.data() + name.size();
+  pid_t writer = 0;
+  const auto process = std::from_chars(name.data() + place + mark.size(), end, writer);
+  if (process.ec != std::errc() || writer <= 0) return 0;
+  const char* rest = process.ptr;
+  if (rest != end && *rest++ != '-') return 0;
+  const bool digits = std::all_of(rest, end, [](unsigned char c) { return std::isdigit(c) != 0; });
+  return digits && (rest != end || process.ptr == end) ? writer : 0;
+}
+
 /// The file system may lack fsync of folders (EINVAL): then the rename is as durable as it gets.
 void sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -214,16 +230,12 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit_bytes) {
 }
 
 void sweep_temporary_files(const std::filesystem::path& folder) {
-  static const std::regex pattern(R"(.+\.tmp-([0-9]{1,9})(-[0-9]+)?)");
   std::error_code error;
   std::filesystem::directory_iterator it(folder, error), end;
   for (; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    std::smatch match;
-    if (!std::regex_match(name, match, pattern)) continue;
+    const pid_t writer = writer_of(it->path().filename().string());
     // A living process may still be writing it.
-    const pid_t writer = static_cast<pid_t>(std::stol(match[1].str()));
-    if (writer > 0 && (::kill(writer, 0) == 0 || errno == EPERM)) continue;
+    if (writer <= 0 || ::kill(writer, 0) == 0 || errno == EPERM) continue;
     std::error_code file_error;
     if (it->is_regular_file(file_error)) std::filesystem::remove(it->path(), file_error);
   }

@@ -35,7 +35,7 @@ double natural_log(double x) {
   std::memcpy(&bits, &x, sizeof bits);
   constexpr int64_t root_half = 0x3FE6A09E667F3BCDll;  // bits of sqrt(1/2)
   const int64_t exponent = (bits - root_half) >> 52;   // x = m 2^exponent, m in [sqrt(1/2), sqrt 2)
-  bits -= exponent << 52;
+  bits -= exponent * (int64_t{1} << 52);               // a negative number must not be shifted left
   double m = 0;
   std::memcpy(&m, &bits, sizeof m);
   const double s = (m - 1) / (m + 1), t = s * s;  // log m = 2 artanh s, |s| < 0.172

@@ -7,7 +7,6 @@
 #include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <regex>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -19,6 +18,31 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr uint64_t kLimitBytes = uint64_t{1} << 20;
+
+/// Steps over digits, single '_' between them allowed; false if there is none.
+bool skip_digits(const char*& at) {
+  const char* const begin = at;
+  while (std::isdigit(static_cast<unsigned char>(*at)) ||
+         (*at == '_' && at > begin && std::isdigit(static_cast<unsigned char>(at[1]))))
+    ++at;
+  return at > begin;
+}
+
+/// TOML's decimal numbers: no leading zeros, digits on both sides of the point.
+bool is_number(const std::string& word, bool& whole) {
+  const char* at = word.c_str();
+  if (*at == '+' || *at == '-') ++at;
+  const char* const first = at;
+  if (!skip_digits(at) || (*first == '0' && at > first + 1)) return false;
+  whole = *at == '\0';
+  if (*at == '.' && !skip_digits(++at)) return false;
+  if (*at == 'e' || *at == 'E') {
+    ++at;
+    if (*at == '+' || *at == '-') ++at;
+    if (!skip_digits(at)) return false;
+  }
+  return *at == '\0';
+}
 
 class RecipeReader {
  public:
@@ -108,11 +132,8 @@ class RecipeReader {
       ++place_;
     std::string word = text_.substr(begin, place_ - begin);
     if (word == "true" || word == "false") return word == "true";
-    static const std::regex whole("[+-]?(0|[1-9](_?[0-9])*)");
-    static const std::regex real(
-        R"([+-]?(0|[1-9](_?[0-9])*)(\.[0-9](_?[0-9])*)?([eE][+-]?[0-9]+)?)");
-    const bool is_whole = word.size() < 64 && std::regex_match(word, whole);
-    if (!is_whole && !(word.size() < 64 && std::regex_match(word, real))) {
+    bool is_whole = false;
+    if (!is_number(word, is_whole)) {
       place_ = begin;
       throw Error(
           "{}: line {}: '{}' has no value that can be read; expected \"text\", a number, "

@@ -83,13 +83,14 @@ RunRecord::~RunRecord() {
   }
 }
 
-void RunRecord::add_input(const std::filesystem::path& file) {
+std::string RunRecord::add_input(const std::filesystem::path& file) {
   const std::string hash = sha256_of_file(file);
   std::error_code error;
   const auto bytes = std::filesystem::file_size(file, error);
   state_->record["inputs"].push_back(
       {{"path", file.string()}, {"bytes", error ? 0 : bytes}, {"sha256", hash}});
   state_->write_now_and_then();
+  return hash;
 }
 
 void RunRecord::set(const std::string& key, const nlohmann::ordered_json& value) {

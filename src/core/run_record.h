@@ -26,7 +26,8 @@ class RunRecord {
   RunRecord(const RunRecord&) = delete;
   RunRecord& operator=(const RunRecord&) = delete;
 
-  void add_input(const std::filesystem::path& file);  ///< path as given, bytes, SHA-256
+  /// Records path as given, bytes and SHA-256; returns the last.
+  std::string add_input(const std::filesystem::path& file);
   void set(const std::string& key, const nlohmann::ordered_json& value);
   void finish(const std::string& status = "finished");  ///< or "interrupted"
 

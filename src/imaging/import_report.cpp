@@ -8,13 +8,15 @@
 #include "core/error.h"
 #include "core/picture.h"
 #include "imaging/import.h"
+#include "imaging/slices.h"
 
 namespace scintigen {
 namespace {
 
 constexpr size_t kSheetParticipants = 12;
 constexpr size_t kSheetSlices = 10;
-constexpr size_t kMostLevels = 8;  // of a column that the summary counts
+constexpr int64_t kSheetPixels = 128;  // edge of a slice on the sheet
+constexpr size_t kMostLevels = 8;      // of a column that the summary counts
 
 /// Text columns of a few values that are not bookkeeping: what conditions will be made of.
 std::vector<std::string> condition_columns(const Table& table) {
@@ -60,7 +62,11 @@ Picture contact_sheet(const PreparedCohort& cohort) {
     std::vector<torch::Tensor> shown;
     for (const size_t i : spread(rows.size(), kSheetSlices)) {
       const auto row = static_cast<size_t>(rows[i]);
-      shown.push_back(cohort.slices[rows[i]]);
+      const auto slice = cohort.slices[rows[i]];
+      shown.push_back(
+          slice.size(0) <= kSheetPixels
+              ? slice
+              : resample_to_matrix(slice, 1, 1, kSheetPixels, field_of_view_mm(slice, 1, 1)));
       auto caption = table.at(row, "slice");
       for (const auto& column : conditions) caption += " " + table.at(row, column);
       std::replace(caption.begin(), caption.end(), '_', ' ');  // so that lines break between words
@@ -69,7 +75,7 @@ Picture contact_sheet(const PreparedCohort& cohort) {
     line.slices = torch::stack(shown);
     sheet.push_back(std::move(line));
   }
-  const int64_t zoom = std::max<int64_t>(1, 128 / cohort.slices.size(1));
+  const int64_t zoom = std::max<int64_t>(1, kSheetPixels / cohort.slices.size(1));
   return draw_sheet(
       fmt::format("{}: slices as imported", cohort.name), sheet,
       fmt::format("{} of {} participants, up to {} of their slices each, {} slices in all. Each "

@@ -139,7 +139,9 @@ TEST(Recipe, ReadsFlatToml) {
   EXPECT_EQ(example.columns, (std::vector<std::string>{"x", "y,z", ""}));
   EXPECT_EQ(example.widths, (std::vector<int64_t>{8, 16, 32}));
   EXPECT_EQ(from_recipe("").batch_size, 4);
-  EXPECT_EQ(from_recipe("learning_rate = 1").learning_rate, 1);
+  for (const auto& [word, value] : std::vector<std::pair<const char*, double>>{
+           {"1", 1}, {"0", 0}, {"+0.5", 0.5}, {"1e3", 1000}, {"1_0.2_5E-1_0", 10.25e-10}})
+    EXPECT_EQ(from_recipe(std::string("learning_rate = ") + word).learning_rate, value) << word;
 }
 
 TEST(Recipe, RefusesWithTheLine) {
@@ -156,6 +158,9 @@ TEST(Recipe, RefusesWithTheLine) {
   says("batch_size = 0x10", "line 1: 'batch_size' has no value that can be read");
   says("batch_size = 99999999999999999999", "line 1: the number of 'batch_size' is too large");
   says("learning_rate = 1e999", "line 1: the number of 'learning_rate' is too large");
+  for (const char* word : {"1__0", "_1", "1_", "01", "-", "1.", ".5", "1e", "1e+", "1.5.2", "1-2",
+                           "2024-05-01", "0b1"})
+    says("learning_rate = " + std::string(word), "line 1: 'learning_rate' has no value");
   says("learning_rate = nan", "line 1: 'learning_rate' has no value");
   says("condition = level,pattern",
        "line 1: 'condition' has no value that can be read; expected \"text\"");
