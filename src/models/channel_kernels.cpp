@@ -17,7 +17,8 @@ using c10::BFloat16;
 /// exp(-x) within 2 ulp, without a branch; arguments beyond +-87 saturate.
 SCINTIGEN_INLINE float exp_minus(float x) {
   const float y = std::min(std::max(-x, -87.0f), 87.0f);
-  const float shifted = y * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to an integer in the low bits
+  const float shifted =
+      y * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: rounds to an integer in the low bits
   const float n = shifted - 12582912.0f;
   const float r = (y - n * 0.693145752f) - n * 1.42860677e-6f;
   float p = 1.98412698e-4f;
@@ -46,7 +47,8 @@ SCINTIGEN_INLINE void over_channels(int64_t channels, const Body body) {
 }
 
 template <class T>
-struct Moments {  // shift by the first row: no cancellation where the mean is large against the deviation
+struct Moments {  // shift by the first row: no cancellation where the mean is large against the
+                  // deviation
   const T* x;
   int64_t rows, channels;
   float *first, *sum, *square;
@@ -225,7 +227,8 @@ struct GateBackward {
     const int64_t half = channels;
     float a[L], b[L], p[L], q[L], f0[L], f1[L], f2[L], h0[L], h1[L], h2[L];
     for (int l = 0; l < L; ++l) {
-      a[l] = scale[c + l], b[l] = shift[c + l], p[l] = scale[half + c + l], q[l] = shift[half + c + l];
+      a[l] = scale[c + l], b[l] = shift[c + l], p[l] = scale[half + c + l],
+      q[l] = shift[half + c + l];
       f0[l] = fa[c + l], f1[l] = fb[c + l], f2[l] = fc[c + l];
       h0[l] = fa[half + c + l], h1[l] = fb[half + c + l], h2[l] = fc[half + c + l];
     }
@@ -245,7 +248,8 @@ struct GateBackward {
   }
 };
 
-/// A body over all channels, compiled for each instruction set. (A template cannot be multiversioned, so: one for each.)
+/// A body over all channels, compiled for each instruction set. (A template cannot be
+/// multiversioned, so: one for each.)
 #define SCINTIGEN_RUN(Body, T) \
   SCINTIGEN_CLONES void run_clone(const Body<T> body) { over_channels(body.channels, body); }
 #define SCINTIGEN_RUN_BOTH(Body) \
@@ -266,7 +270,8 @@ struct Pieces {
   template <class Work>
   void run(const Work& work) const {  // work(piece, first row, rows)
     at::parallel_for(0, count(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) work(i, i * length, std::min(length, rows - i * length));
+      for (int64_t i = begin; i < end; ++i)
+        work(i, i * length, std::min(length, rows - i * length));
     });
   }
   int64_t rows, length;
@@ -284,9 +289,11 @@ void add_pieces(const std::vector<float>& parts, int64_t pieces, int64_t channel
 }
 
 template <class T>
-SCINTIGEN_INLINE void add_four(const T* a, const T* b, const T* c, const T* d, int64_t count, T* y) {
+SCINTIGEN_INLINE void add_four(const T* a, const T* b, const T* c, const T* d, int64_t count,
+                               T* y) {
 #pragma omp simd
-  for (int64_t i = 0; i < count; ++i) store((load(a + i) + load(b + i)) + (load(c + i) + load(d + i)), y + i);
+  for (int64_t i = 0; i < count; ++i)
+    store((load(a + i) + load(b + i)) + (load(c + i) + load(d + i)), y + i);
 }
 SCINTIGEN_CLONES void add_four_clone(const float* a, const float* b, const float* c, const float* d,
                                      int64_t count, float* y) {
@@ -308,13 +315,15 @@ void channel_moments(const T* x, int64_t rows, int64_t channels, float* mean, fl
     const int64_t at = i * channels;
     run_clone(Moments<T>{x + from * channels, count, channels, &first[at], &sum[at], &square[at]});
   });
-  for (int64_t c = 0; c < channels; ++c) {  // Chan et al. 1979: joining means and squared deviations
+  for (int64_t c = 0; c < channels;
+       ++c) {  // Chan et al. 1979: joining means and squared deviations
     double n = 0, m = 0, deviation = 0;
     for (int64_t i = 0; i < pieces.count(); ++i) {
       const auto at = static_cast<size_t>(i * channels + c);
       const double k = static_cast<double>(std::min(pieces.length, rows - i * pieces.length));
       const double step = first[at] + sum[at] / k - m;
-      deviation += square[at] - static_cast<double>(sum[at]) * sum[at] / k + step * step * n * k / (n + k);
+      deviation +=
+          square[at] - static_cast<double>(sum[at]) * sum[at] / k + step * step * n * k / (n + k);
       m += step * k / (n + k);
       n += k;
     }
@@ -324,24 +333,25 @@ void channel_moments(const T* x, int64_t rows, int64_t channels, float* mean, fl
 }
 
 template <class T>
-void leaky_forward(const T* x, const float* scale, const float* shift, const T* residual, float slope,
-                   int64_t rows, int64_t channels, T* y) {
+void leaky_forward(const T* x, const float* scale, const float* shift, const T* residual,
+                   float slope, int64_t rows, int64_t channels, T* y) {
   Pieces(rows).run([&](int64_t, int64_t from, int64_t count) {
     const int64_t at = from * channels;
-    run_clone(LeakyForward<T>{x + at, scale, shift, residual == nullptr ? nullptr : residual + at, slope, count,
-                        channels, y + at});
+    run_clone(LeakyForward<T>{x + at, scale, shift, residual == nullptr ? nullptr : residual + at,
+                              slope, count, channels, y + at});
   });
 }
 
 template <class T>
-void leaky_backward_sums(const T* g, const T* x, const float* scale, const float* shift, const float* mean,
-                         float slope, int64_t rows, int64_t channels, float* sum, float* moment) {
+void leaky_backward_sums(const T* g, const T* x, const float* scale, const float* shift,
+                         const float* mean, float slope, int64_t rows, int64_t channels, float* sum,
+                         float* moment) {
   const Pieces pieces(rows);
   std::vector<float> sums(static_cast<size_t>(pieces.count() * channels)), moments(sums.size());
   pieces.run([&](int64_t i, int64_t from, int64_t count) {
     const int64_t at = from * channels;
-    run_clone(LeakySums<T>{g + at, x + at, scale, shift, mean, slope, count, channels, &sums[i * channels],
-                     &moments[i * channels]});
+    run_clone(LeakySums<T>{g + at, x + at, scale, shift, mean, slope, count, channels,
+                           &sums[i * channels], &moments[i * channels]});
   });
   add_pieces(sums, pieces.count(), channels, sum);
   add_pieces(moments, pieces.count(), channels, moment);
@@ -349,29 +359,34 @@ void leaky_backward_sums(const T* g, const T* x, const float* scale, const float
 
 template <class T>
 void leaky_backward(const T* g, const T* x, const float* scale, const float* shift, float slope,
-                    const float* a, const float* b, const float* c, int64_t rows, int64_t channels, T* gx) {
+                    const float* a, const float* b, const float* c, int64_t rows, int64_t channels,
+                    T* gx) {
   Pieces(rows).run([&](int64_t, int64_t from, int64_t count) {
     const int64_t at = from * channels;
-    run_clone(LeakyBackward<T>{g + at, x + at, scale, shift, slope, a, b, c, count, channels, gx + at});
+    run_clone(
+        LeakyBackward<T>{g + at, x + at, scale, shift, slope, a, b, c, count, channels, gx + at});
   });
 }
 
 template <class T>
-void gate_forward(const T* x, const float* scale, const float* shift, int64_t rows, int64_t channels, T* y) {
+void gate_forward(const T* x, const float* scale, const float* shift, int64_t rows,
+                  int64_t channels, T* y) {
   Pieces(rows).run([&](int64_t, int64_t from, int64_t count) {
-    run_clone(GateForward<T>{x + 2 * from * channels, scale, shift, count, channels, y + from * channels});
+    run_clone(GateForward<T>{x + 2 * from * channels, scale, shift, count, channels,
+                             y + from * channels});
   });
 }
 
 template <class T>
-void gate_backward_sums(const T* g, const T* x, const float* scale, const float* shift, const float* mean,
-                        int64_t rows, int64_t channels, float* sum, float* moment) {
+void gate_backward_sums(const T* g, const T* x, const float* scale, const float* shift,
+                        const float* mean, int64_t rows, int64_t channels, float* sum,
+                        float* moment) {
   const Pieces pieces(rows);
   const int64_t wide = 2 * channels;
   std::vector<float> sums(static_cast<size_t>(pieces.count() * wide)), moments(sums.size());
   pieces.run([&](int64_t i, int64_t from, int64_t count) {
     run_clone(GateSums<T>{g + from * channels, x + from * wide, scale, shift, mean, count, channels,
-                    &sums[i * wide], &moments[i * wide]});
+                          &sums[i * wide], &moments[i * wide]});
   });
   add_pieces(sums, pieces.count(), wide, sum);
   add_pieces(moments, pieces.count(), wide, moment);
@@ -381,13 +396,14 @@ template <class T>
 void gate_backward(const T* g, const T* x, const float* scale, const float* shift, const float* a,
                    const float* b, const float* c, int64_t rows, int64_t channels, T* gx) {
   Pieces(rows).run([&](int64_t, int64_t from, int64_t count) {
-    run_clone(GateBackward<T>{g + from * channels, x + 2 * from * channels, scale, shift, a, b, c, count, channels,
-                        gx + 2 * from * channels});
+    run_clone(GateBackward<T>{g + from * channels, x + 2 * from * channels, scale, shift, a, b, c,
+                              count, channels, gx + 2 * from * channels});
   });
 }
 
 template <class T>
-void box_sum(const T* x, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t border, T* y) {
+void box_sum(const T* x, int64_t n, int64_t height, int64_t width, int64_t channels, int64_t border,
+             T* y) {
   const int64_t out_height = height - 1 + 2 * border, out_width = width - 1 + 2 * border;
   const std::vector<T> zeros(static_cast<size_t>(width * channels), T(0));
   at::parallel_for(0, n * out_height, 1, [&](int64_t begin, int64_t end) {
@@ -397,29 +413,33 @@ void box_sum(const T* x, int64_t n, int64_t height, int64_t width, int64_t chann
       const T* upper = i >= 0 ? image + i * width * channels : zeros.data();
       const T* lower = i + 1 < height ? image + (i + 1) * width * channels : zeros.data();
       T* out = y + r * out_width * channels;
-      // Away from the sides the four terms run along the row together; columns -1 and `width` are zero.
+      // Away from the sides the four terms run along the row together; columns -1 and `width` are
+      // zero.
       const int64_t inner = (width - 1) * channels;
-      add_four_clone(upper, upper + channels, lower, lower + channels, inner, out + border * channels);
+      add_four_clone(upper, upper + channels, lower, lower + channels, inner,
+                     out + border * channels);
       if (border == 1) {
         add_four_clone(zeros.data(), upper, zeros.data(), lower, channels, out);
-        add_four_clone(upper + inner, zeros.data(), lower + inner, zeros.data(), channels, out + channels + inner);
+        add_four_clone(upper + inner, zeros.data(), lower + inner, zeros.data(), channels,
+                       out + channels + inner);
       }
     }
   });
 }
 
-#define SCINTIGEN_INSTANTIATE(T)                                                                              \
-  template void channel_moments(const T*, int64_t, int64_t, float*, float*);                                  \
-  template void leaky_forward(const T*, const float*, const float*, const T*, float, int64_t, int64_t, T*);   \
-  template void leaky_backward_sums(const T*, const T*, const float*, const float*, const float*, float,      \
-                                    int64_t, int64_t, float*, float*);                                        \
-  template void leaky_backward(const T*, const T*, const float*, const float*, float, const float*,           \
-                               const float*, const float*, int64_t, int64_t, T*);                             \
-  template void gate_forward(const T*, const float*, const float*, int64_t, int64_t, T*);                     \
-  template void gate_backward_sums(const T*, const T*, const float*, const float*, const float*, int64_t,     \
-                                   int64_t, float*, float*);                                                  \
-  template void gate_backward(const T*, const T*, const float*, const float*, const float*, const float*,     \
-                              const float*, int64_t, int64_t, T*);                                            \
+#define SCINTIGEN_INSTANTIATE(T)                                                                  \
+  template void channel_moments(const T*, int64_t, int64_t, float*, float*);                      \
+  template void leaky_forward(const T*, const float*, const float*, const T*, float, int64_t,     \
+                              int64_t, T*);                                                       \
+  template void leaky_backward_sums(const T*, const T*, const float*, const float*, const float*, \
+                                    float, int64_t, int64_t, float*, float*);                     \
+  template void leaky_backward(const T*, const T*, const float*, const float*, float,             \
+                               const float*, const float*, const float*, int64_t, int64_t, T*);   \
+  template void gate_forward(const T*, const float*, const float*, int64_t, int64_t, T*);         \
+  template void gate_backward_sums(const T*, const T*, const float*, const float*, const float*,  \
+                                   int64_t, int64_t, float*, float*);                             \
+  template void gate_backward(const T*, const T*, const float*, const float*, const float*,       \
+                              const float*, const float*, int64_t, int64_t, T*);                  \
   template void box_sum(const T*, int64_t, int64_t, int64_t, int64_t, int64_t, T*);
 SCINTIGEN_INSTANTIATE(float)
 SCINTIGEN_INSTANTIATE(BFloat16)

@@ -25,8 +25,8 @@ const FastganSettings& checked(const FastganSettings& settings) {
           settings.decoder_width);
   for (const auto& widths : {settings.generator_widths, settings.discriminator_widths}) {
     for (const auto width : widths) {
-      require(width >= 1 && width <= 8192, "generator_widths, discriminator_widths: {}; expected 1..8192",
-              width);
+      require(width >= 1 && width <= 8192,
+              "generator_widths, discriminator_widths: {}; expected 1..8192", width);
     }
   }
   return settings;
@@ -44,21 +44,27 @@ void check_images(const torch::Tensor& image, const torch::Tensor& y, int64_t co
 
 void FastganSettings::visit(SettingsVisitor& v) {
   v.visit(number("latent", "elements of the latent vector (Werner 2022)", 1, 4096), latent);
-  v.visit(number("embedding", "neurons of the fully connected layer (Werner 2022)", 1, 4096), embedding);
-  v.visit(number("generator_widths", "channels at 4, 8, 16, 32, 64 pixels (half of FastGAN's)", 1, 8192),
-          generator_widths);
-  v.visit(number("excitation_width", "hidden channels of the skip-layer excitation 4 -> 64", 1, 4096),
-          excitation_width);
-  v.visit(number("discriminator_widths", "channels of the two input convolutions and three down blocks", 1,
+  v.visit(number("embedding", "neurons of the fully connected layer (Werner 2022)", 1, 4096),
+          embedding);
+  v.visit(number("generator_widths", "channels at 4, 8, 16, 32, 64 pixels (half of FastGAN's)", 1,
                  8192),
+          generator_widths);
+  v.visit(
+      number("excitation_width", "hidden channels of the skip-layer excitation 4 -> 64", 1, 4096),
+      excitation_width);
+  v.visit(number("discriminator_widths",
+                 "channels of the two input convolutions and three down blocks", 1, 8192),
           discriminator_widths);
-  v.visit(number("decoder_width", "channels of the whole-image decoder's first block; halves twice", 4, 4096),
+  v.visit(number("decoder_width", "channels of the whole-image decoder's first block; halves twice",
+                 4, 4096),
           decoder_width);
-  v.visit(number("leaky_slope", "slope of LeakyReLU below zero (Koshino 2020 code)", 0, 1), leaky_slope);
+  v.visit(number("leaky_slope", "slope of LeakyReLU below zero (Koshino 2020 code)", 0, 1),
+          leaky_slope);
   v.visit(flag("spectral_norm", "divide each weight by its largest singular value (Miyato 2018)"),
           spectral_norm);
-  v.visit(flag("minibatch_deviation", "standard deviation over the batch as a channel (Karras 2018)"),
-          minibatch_deviation);
+  v.visit(
+      flag("minibatch_deviation", "standard deviation over the batch as a channel (Karras 2018)"),
+      minibatch_deviation);
   v.visit(number("batch_norm_momentum", "weight of the new batch; Keras' .99 is 0.01 here", 0, 1),
           batch_norm_momentum);
   v.visit(number("batch_norm_epsilon", "added to the variance; Keras 1e-3, PyTorch 1e-5", 1e-12, 1),
@@ -70,8 +76,8 @@ FastganGeneratorImpl::FastganGeneratorImpl(const FastganSettings& settings, int6
   const auto layers = layer_settings(settings);
   const auto& width = settings.generator_widths;
   embed = register_module(
-      "embed", Kernel(std::vector<int64_t>{settings.embedding, settings.latent + conditions}, true, layers,
-                               KernelRole::linear));
+      "embed", Kernel(std::vector<int64_t>{settings.embedding, settings.latent + conditions}, true,
+                      layers, KernelRole::linear));
   input = register_module("input", GatedInputBlock(settings.embedding, width[0], layers));
   up8 = register_module("up8", GatedUpBlock(width[0], width[1], layers));
   up16 = register_module("up16", GatedUpBlock(width[1], width[2], layers));
@@ -88,17 +94,19 @@ torch::Tensor FastganGeneratorImpl::forward(const torch::Tensor& z, const torch:
   require(y.dim() == 2 && y.size(0) == z.size(0) && y.size(1) == conditions_,
           "generator: conditions are {}; expected {}x{}", fmt::join(y.sizes(), "x"), z.size(0),
           conditions_);
-  const auto embedded = torch::linear(torch::cat({z, y}, 1), embed->effective_weight(), embed->bias);  // [N,64]
-  const auto coarse = input->forward(embedded.to(compute_type_));  // [N,512,4,4]
-  auto x = up8->forward(coarse);                                    // [N,256,8,8]
-  x = up16->forward(x);                                             // [N,128,16,16]
-  x = up32->forward(x);                                             // [N,64,32,32]
-  x = up64->forward(x);                                             // [N,32,64,64]
+  const auto embedded =
+      torch::linear(torch::cat({z, y}, 1), embed->effective_weight(), embed->bias);  // [N,64]
+  const auto coarse = input->forward(embedded.to(compute_type_));                    // [N,512,4,4]
+  auto x = up8->forward(coarse);                                                     // [N,256,8,8]
+  x = up16->forward(x);  // [N,128,16,16]
+  x = up32->forward(x);  // [N,64,32,32]
+  x = up64->forward(x);  // [N,32,64,64]
   x = excitation->forward(coarse, x);
   return torch::tanh(output->convolve(x, 1, 1).to(z.scalar_type()));  // [N,1,64,64]
 }
 
-FastganDiscriminatorImpl::FastganDiscriminatorImpl(const FastganSettings& settings, int64_t conditions)
+FastganDiscriminatorImpl::FastganDiscriminatorImpl(const FastganSettings& settings,
+                                                   int64_t conditions)
     : leaky_slope_(checked(settings).leaky_slope),
       minibatch_deviation_(settings.minibatch_deviation),
       conditions_(conditions) {
@@ -119,26 +127,28 @@ FastganDiscriminatorImpl::FastganDiscriminatorImpl(const FastganSettings& settin
   output0_norm = register_module("output0_norm", BatchNorm(judged, layers));
   output1 = register_module("output1", kernel(1, judged, 4, true));
   const int64_t wide = settings.decoder_width;
-  whole = register_module("whole",
-                          Decoder(width[4], std::vector<int64_t>{wide, wide / 2, wide / 4}, layers));
-  part = register_module("part", Decoder(width[3], std::vector<int64_t>{wide / 2, wide / 4}, layers));
+  whole = register_module(
+      "whole", Decoder(width[4], std::vector<int64_t>{wide, wide / 2, wide / 4}, layers));
+  part =
+      register_module("part", Decoder(width[3], std::vector<int64_t>{wide / 2, wide / 4}, layers));
 }
 
 FastganDiscriminatorImpl::Features FastganDiscriminatorImpl::features(const torch::Tensor& image,
                                                                       const torch::Tensor& y) {
   check_images(image, y, conditions_);
   const auto planes = y.to(image.scalar_type()).view({y.size(0), y.size(1), 1, 1});
-  auto x = torch::cat({image, planes.expand({-1, -1, 64, 64})}, 1).to(compute_type_).contiguous(
-      torch::MemoryFormat::ChannelsLast);
+  auto x = torch::cat({image, planes.expand({-1, -1, 64, 64})}, 1)
+               .to(compute_type_)
+               .contiguous(torch::MemoryFormat::ChannelsLast);
   // "same" for an even kernel at stride 1 pads 1 before and 2 after (Keras).
   const auto same = [](const torch::Tensor& map) {
     return torch::constant_pad_nd(map, {1, 2, 1, 2});
   };
   x = torch::leaky_relu(input0->convolve(same(x)), leaky_slope_);
   x = norm_leaky(input1->convolve(same(x)), input1_norm->state(), leaky_slope_);  // [N,32,64,64]
-  x = down32->forward(x);                   // [N,64,32,32]
-  const auto middle = down16->forward(x);   // [N,128,16,16]
-  return {middle, down8->forward(middle)};  // [N,256,8,8]
+  x = down32->forward(x);                                                         // [N,64,32,32]
+  const auto middle = down16->forward(x);                                         // [N,128,16,16]
+  return {middle, down8->forward(middle)};                                        // [N,256,8,8]
 }
 
 torch::Tensor FastganDiscriminatorImpl::logits(const torch::Tensor& coarse) {
@@ -148,22 +158,26 @@ torch::Tensor FastganDiscriminatorImpl::logits(const torch::Tensor& coarse) {
   return x.to(output1->bias.scalar_type());
 }
 
-torch::Tensor FastganDiscriminatorImpl::forward(const torch::Tensor& image, const torch::Tensor& y) {
+torch::Tensor FastganDiscriminatorImpl::forward(const torch::Tensor& image,
+                                                const torch::Tensor& y) {
   return logits(features(image, y).coarse);
 }
 
 FastganJudgement FastganDiscriminatorImpl::judge_and_reconstruct(const torch::Tensor& image,
-                                                                 const torch::Tensor& y, int64_t crop_row,
+                                                                 const torch::Tensor& y,
+                                                                 int64_t crop_row,
                                                                  int64_t crop_column) {
   require(crop_row >= 0 && crop_row <= 8 && crop_column >= 0 && crop_column <= 8,
           "discriminator: crop at {},{}; expected 0..8", crop_row, crop_column);
   const auto seen = features(image, y);
-  const auto cropped = seen.middle.slice(2, crop_row, crop_row + 8).slice(3, crop_column, crop_column + 8);
+  const auto cropped =
+      seen.middle.slice(2, crop_row, crop_row + 8).slice(3, crop_column, crop_column + 8);
   return {logits(seen.coarse), part->forward(cropped), whole->forward(seen.coarse)};
 }
 
 torch::Tensor crop_part(const torch::Tensor& image, int64_t crop_row, int64_t crop_column) {
-  return image.slice(2, 4 * crop_row, 4 * crop_row + 32).slice(3, 4 * crop_column, 4 * crop_column + 32);
+  return image.slice(2, 4 * crop_row, 4 * crop_row + 32)
+      .slice(3, 4 * crop_column, 4 * crop_column + 32);
 }
 
 }  // namespace scintigen

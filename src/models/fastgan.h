@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Conditional light-weight GAN for 64 x 64 brain-perfusion SPECT slices.
-// Source  Werner et al. 2022 (figures 1-3, equations 1-5); Liu et al., ICLR 2021 (FastGAN); widths and the choices the
+// Source  Werner et al. 2022 (figures 1-3, equations 1-5); Liu et al., ICLR 2021 (FastGAN); widths
+// and the choices the
 //         paper leaves open: docs/methods.md, "Conditional light-weight GAN".
-// Checked tests/models/test_fastgan.cpp against python3-torch through safetensors (forward, losses, gradients).
+// Checked tests/models/test_fastgan.cpp against python3-torch through safetensors (forward, losses,
+// gradients).
 #pragma once
 #include <torch/nn.h>
 
@@ -15,15 +17,19 @@
 namespace scintigen {
 
 struct FastganSettings {
-  int64_t latent = 256;              ///< elements of z (Werner 2022)
-  int64_t embedding = 64;            ///< neurons of the fully connected layer (Werner 2022)
-  std::vector<int64_t> generator_widths = {512, 256, 128, 64, 32};  ///< channels at 4, 8, 16, 32, 64 px
-  int64_t excitation_width = 32;     ///< hidden channels of the skip-layer excitation 4 -> 64
-  std::vector<int64_t> discriminator_widths = {16, 32, 64, 128, 256};  ///< input convolutions (2), down blocks (3)
-  int64_t decoder_width = 128;       ///< first block of the global decoder; halves at each block
-  double leaky_slope = 0.1;          ///< LeakyReLU (author's earlier code)
-  bool spectral_norm = false;        ///< on every convolution and linear layer (FastGAN code; Miyato 2018)
-  bool minibatch_deviation = false;  ///< minibatch standard deviation before the output block (Karras 2018)
+  int64_t latent = 256;    ///< elements of z (Werner 2022)
+  int64_t embedding = 64;  ///< neurons of the fully connected layer (Werner 2022)
+  std::vector<int64_t> generator_widths = {512, 256, 128, 64,
+                                           32};  ///< channels at 4, 8, 16, 32, 64 px
+  int64_t excitation_width = 32;  ///< hidden channels of the skip-layer excitation 4 -> 64
+  std::vector<int64_t> discriminator_widths = {16, 32, 64, 128,
+                                               256};  ///< input convolutions (2), down blocks (3)
+  int64_t decoder_width = 128;  ///< first block of the global decoder; halves at each block
+  double leaky_slope = 0.1;     ///< LeakyReLU (author's earlier code)
+  bool spectral_norm =
+      false;  ///< on every convolution and linear layer (FastGAN code; Miyato 2018)
+  bool minibatch_deviation =
+      false;  ///< minibatch standard deviation before the output block (Karras 2018)
   double batch_norm_momentum = 0.1;  ///< weight of the new batch; Keras' .99 is 0.01 here
   double batch_norm_epsilon = 1e-5;
   void visit(SettingsVisitor& visitor);
@@ -33,7 +39,8 @@ struct FastganSettings {
 struct FastganGeneratorImpl : torch::nn::Module {
   FastganGeneratorImpl(const FastganSettings& settings, int64_t conditions);
   torch::Tensor forward(const torch::Tensor& z, const torch::Tensor& y);
-  /// Type of the activations and convolutions: float32 (default) or bfloat16. Parameters stay float32.
+  /// Type of the activations and convolutions: float32 (default) or bfloat16. Parameters stay
+  /// float32.
   void set_compute_type(torch::ScalarType type) { compute_type_ = type; }
 
   Kernel embed{nullptr};
@@ -51,15 +58,18 @@ TORCH_MODULE(FastganGenerator);
 /// What the discriminator says of a batch.
 struct FastganJudgement {
   torch::Tensor logits;  ///< [N,1,5,5], high = real
-  torch::Tensor part;    ///< [N,1,32,32] in [-1,1]: reconstruction of the crop; target crop_part(image, ...)
-  torch::Tensor whole;   ///< [N,1,64,64] in [-1,1]: reconstruction of the whole; target the image
+  torch::Tensor
+      part;  ///< [N,1,32,32] in [-1,1]: reconstruction of the crop; target crop_part(image, ...)
+  torch::Tensor whole;  ///< [N,1,64,64] in [-1,1]: reconstruction of the whole; target the image
 };
 
-/// image [N,1,64,64] in [-1,1], y [N,conditions] (spread to constant planes) -> logits and, for real images, reconstructions.
+/// image [N,1,64,64] in [-1,1], y [N,conditions] (spread to constant planes) -> logits and, for
+/// real images, reconstructions.
 struct FastganDiscriminatorImpl : torch::nn::Module {
   FastganDiscriminatorImpl(const FastganSettings& settings, int64_t conditions);
   torch::Tensor forward(const torch::Tensor& image, const torch::Tensor& y);  ///< logits only
-  /// crop_row, crop_column: 0..8, offset of the 8 x 8 crop on the 16 x 16 map of the second down block.
+  /// crop_row, crop_column: 0..8, offset of the 8 x 8 crop on the 16 x 16 map of the second down
+  /// block.
   FastganJudgement judge_and_reconstruct(const torch::Tensor& image, const torch::Tensor& y,
                                          int64_t crop_row, int64_t crop_column);
   void set_compute_type(torch::ScalarType type) { compute_type_ = type; }  ///< as the generator's

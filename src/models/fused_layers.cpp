@@ -52,7 +52,8 @@ Tensor empty_map(const Tensor& like, int64_t channels, int64_t height, int64_t w
   return torch::empty({like.size(0), channels, height, width}, like.options().memory_format(kLast));
 }
 
-/// Per channel, float32, rows of one tensor [4,C]: mean used, 1 / deviation, and y = scale x + shift.
+/// Per channel, float32, rows of one tensor [4,C]: mean used, 1 / deviation, and y = scale x +
+/// shift.
 struct Affine {
   explicit Affine(Tensor saved) : rows(std::move(saved)) {}
   float* row(int64_t i) const { return rows.data_ptr<float>() + i * rows.size(1); }
@@ -70,9 +71,13 @@ Affine normalisation(const Tensor& x, const NormState& norm) {
   float *mean = affine.mean(), *inverse = affine.inverse();
   auto *running_mean = data<float>(norm.running_mean), *running_var = data<float>(norm.running_var);
   if (norm.training) {
-    with_type(x, [&](auto type) { channel_moments(data<decltype(type)>(x), rows, channels, mean, inverse); });
-    const double unbiased = rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1.0;
-    const auto keep = static_cast<float>(1 - norm.momentum), take = static_cast<float>(norm.momentum);
+    with_type(x, [&](auto type) {
+      channel_moments(data<decltype(type)>(x), rows, channels, mean, inverse);
+    });
+    const double unbiased =
+        rows > 1 ? static_cast<double>(rows) / static_cast<double>(rows - 1) : 1.0;
+    const auto keep = static_cast<float>(1 - norm.momentum),
+               take = static_cast<float>(norm.momentum);
     const auto take_variance = static_cast<float>(norm.momentum * unbiased);
     for (int64_t c = 0; c < channels; ++c) {
       running_mean[c] = keep * running_mean[c] + take * mean[c];
@@ -91,11 +96,16 @@ Affine normalisation(const Tensor& x, const NormState& norm) {
   return affine;
 }
 
-/// From sum = sum of gz and moment = sum of gz (x - mean): gradients of weight and bias, and gx = a gz + b x + c.
+/// From sum = sum of gz and moment = sum of gz (x - mean): gradients of weight and bias, and gx = a
+/// gz + b x + c.
 struct NormGradient {
   NormGradient(const Affine& affine, int64_t total_rows, bool in_training)
-      : sum(torch::empty({affine.rows.size(1)}, torch::kFloat)), moment(torch::empty_like(sum)),
-        factors(torch::zeros({2, sum.size(0)}, torch::kFloat)), used(affine), rows(total_rows), training(in_training) {}
+      : sum(torch::empty({affine.rows.size(1)}, torch::kFloat)),
+        moment(torch::empty_like(sum)),
+        factors(torch::zeros({2, sum.size(0)}, torch::kFloat)),
+        used(affine),
+        rows(total_rows),
+        training(in_training) {}
   void finish() {
     const int64_t channels = sum.size(0);
     auto *s = data<float>(sum), *m = data<float>(moment), *fb = b(), *fc = c();
@@ -118,14 +128,15 @@ struct NormGradient {
 
 Tensor plain_norm(const Tensor& x, const NormState& norm) {
   const auto wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
-  return torch::batch_norm(wide, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.training,
-                           norm.momentum, norm.epsilon, x.is_cuda());
+  return torch::batch_norm(wide, norm.weight, norm.bias, norm.running_mean, norm.running_var,
+                           norm.training, norm.momentum, norm.epsilon, x.is_cuda());
 }
 
 struct NormLeaky : torch::autograd::Function<NormLeaky> {
   // Weight and bias are arguments so that autograd knows them; their values come in `norm`.
   static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& /*weight*/,
-                        const Tensor& /*bias*/, const MaybeTensor& residual, const NormState& norm, double slope) {
+                        const Tensor& /*bias*/, const MaybeTensor& residual, const NormState& norm,
+                        double slope) {
     const auto x = last(input);
     const auto added = residual ? last(*residual) : Tensor();
     const auto affine = normalisation(x, norm);
@@ -151,15 +162,16 @@ struct NormLeaky : torch::autograd::Function<NormLeaky> {
     NormGradient norm(affine, rows, ctx->saved_data["training"].toBool());
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      leaky_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(),
-                          affine.mean(), slope, rows, channels, data<float>(norm.sum), data<float>(norm.moment));
+      leaky_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(), affine.mean(),
+                          slope, rows, channels, data<float>(norm.sum), data<float>(norm.moment));
       norm.finish();
       if (!ctx->needs_input_grad(0)) return;
       gx = torch::empty_like(x);
-      leaky_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(), slope,
-                     norm.a(), norm.b(), norm.c(), rows, channels, data<T>(gx));
+      leaky_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(), slope, norm.a(),
+                     norm.b(), norm.c(), rows, channels, data<T>(gx));
     });
-    return {gx, norm.moment, norm.sum, ctx->saved_data["residual"].toBool() ? grads[0] : Tensor(), {}, {}};
+    return {gx, norm.moment, norm.sum, ctx->saved_data["residual"].toBool() ? grads[0] : Tensor(),
+            {}, {}};
   }
 };
 
@@ -172,8 +184,7 @@ struct NormGate : torch::autograd::Function<NormGate> {
     auto y = empty_map(x, channels, x.size(2), x.size(3));
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      gate_forward(data<T>(x), affine.scale(), affine.shift(), rows_of(x), channels,
-                   data<T>(y));
+      gate_forward(data<T>(x), affine.scale(), affine.shift(), rows_of(x), channels, data<T>(y));
     });
     ctx->save_for_backward({x, affine.rows});
     ctx->saved_data["training"] = norm.training;
@@ -188,19 +199,20 @@ struct NormGate : torch::autograd::Function<NormGate> {
     NormGradient norm(affine, rows, ctx->saved_data["training"].toBool());
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      gate_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(),
-                         affine.mean(), rows, channels, data<float>(norm.sum), data<float>(norm.moment));
+      gate_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(), affine.mean(),
+                         rows, channels, data<float>(norm.sum), data<float>(norm.moment));
       norm.finish();
       if (!ctx->needs_input_grad(0)) return;
       gx = torch::empty_like(x);
-      gate_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(),
-                    norm.a(), norm.b(), norm.c(), rows, channels, data<T>(gx));
+      gate_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(), norm.a(), norm.b(),
+                    norm.c(), rows, channels, data<T>(gx));
     });
     return {gx, norm.moment, norm.sum, {}};
   }
 };
 
-/// [M,C,3,3] in memory order C,3,3,M (as up blocks keep it) <-> the kernel of the stride-2 form [C,M,3,3], flipped.
+/// [M,C,3,3] in memory order C,3,3,M (as up blocks keep it) <-> the kernel of the stride-2 form
+/// [C,M,3,3], flipped.
 Tensor flipped_taps(const Tensor& taps) {
   const int64_t pixels = taps.size(0), channels = taps.size(1);
   auto flipped = torch::empty_like(taps);
@@ -209,13 +221,15 @@ Tensor flipped_taps(const Tensor& taps) {
   auto* to = static_cast<char*>(flipped.data_ptr());
   at::parallel_for(0, pixels, 8, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      for (int64_t t = 0; t < 9; ++t) std::memcpy(to + (i * 9 + t) * bytes, from + (i * 9 + 8 - t) * bytes, bytes);
+      for (int64_t t = 0; t < 9; ++t)
+        std::memcpy(to + (i * 9 + t) * bytes, from + (i * 9 + 8 - t) * bytes, bytes);
     }
   });
   return flipped;
 }
 
-/// The form of up_convolution() for processors without AVX-512: transposed convolution of stride 2, then 2x2 sums.
+/// The form of up_convolution() for processors without AVX-512: transposed convolution of stride 2,
+/// then 2x2 sums.
 Tensor up_strided(const Tensor& x, const Tensor& kernel) {
   const int64_t height = 2 * x.size(2), width = 2 * x.size(3), channels = kernel.size(1);
   const auto shape = empty_map(x, channels, height + 1, width + 1);  // only its size is used
@@ -229,15 +243,17 @@ Tensor up_strided(const Tensor& x, const Tensor& kernel) {
   return y;
 }
 
-tensor_list up_strided_gradients(const Tensor& g, const Tensor& x, const Tensor& kernel, bool of_x, bool of_kernel) {
+tensor_list up_strided_gradients(const Tensor& g, const Tensor& x, const Tensor& kernel, bool of_x,
+                                 bool of_kernel) {
   auto stuffed = empty_map(g, g.size(1), g.size(2) + 1, g.size(3) + 1);
   with_type(x, [&](auto type) {
     using T = decltype(type);
     box_sum(data<T>(g), g.size(0), g.size(2), g.size(3), g.size(1), 1, data<T>(stuffed));
   });
-  const auto gradients = torch::convolution_backward(x, stuffed, kernel, {}, {2, 2}, {0, 0}, {1, 1}, false, {0, 0}, 1,
-                                                     {false, of_kernel, false});
-  return {of_x ? torch::conv2d(stuffed, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{0, 0}) : Tensor(),
+  const auto gradients = torch::convolution_backward(x, stuffed, kernel, {}, {2, 2}, {0, 0}, {1, 1},
+                                                     false, {0, 0}, 1, {false, of_kernel, false});
+  return {of_x ? torch::conv2d(stuffed, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{0, 0})
+               : Tensor(),
           std::get<1>(gradients)};
 }
 
@@ -255,7 +271,8 @@ struct UpConvolution : torch::autograd::Function<UpConvolution> {
     const auto x = last(input);
     const auto shape = shape_of(x, weight);
     ctx->save_for_backward({x, weight});
-    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16)) return up_strided(x, strided_kernel(weight, x));
+    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16))
+      return up_strided(x, strided_kernel(weight, x));
     auto y = empty_map(x, shape.out, 2 * shape.height, 2 * shape.width);
     const auto taps = last(weight.transpose(0, 1));
     with_type(x, [&](auto type) {
@@ -272,7 +289,8 @@ struct UpConvolution : torch::autograd::Function<UpConvolution> {
     const bool of_x = ctx->needs_input_grad(0), of_weight = ctx->needs_input_grad(1);
     if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16)) {
       auto gradients = up_strided_gradients(g, x, strided_kernel(weight, x), of_x, of_weight);
-      if (of_weight) gradients[1] = flipped_taps(last(gradients[1])).transpose(0, 1).to(torch::kFloat);
+      if (of_weight)
+        gradients[1] = flipped_taps(last(gradients[1])).transpose(0, 1).to(torch::kFloat);
       return gradients;
     }
     const auto taps = last(weight.transpose(0, 1));
@@ -280,15 +298,16 @@ struct UpConvolution : torch::autograd::Function<UpConvolution> {
     const auto gtaps = of_weight ? torch::empty_like(taps) : Tensor();
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      up_products_backward(shape, data<T>(g), data<T>(x), data<float>(taps), data<T>(gx), data<float>(gtaps));
+      up_products_backward(shape, data<T>(g), data<T>(x), data<float>(taps), data<T>(gx),
+                           data<float>(gtaps));
     });
     return {gx, of_weight ? gtaps.transpose(0, 1) : Tensor()};
   }
 };
 
 struct Convolution : torch::autograd::Function<Convolution> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight, const MaybeTensor& bias,
-                        int64_t stride, int64_t padding) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight,
+                        const MaybeTensor& bias, int64_t stride, int64_t padding) {
     const auto x = last(input);
     const auto kernel = last(weight.detach().to(x.scalar_type()));
     const auto offset = bias ? bias->detach().to(x.scalar_type()) : Tensor();
@@ -296,16 +315,19 @@ struct Convolution : torch::autograd::Function<Convolution> {
     ctx->saved_data["stride"] = stride;
     ctx->saved_data["padding"] = padding;
     ctx->saved_data["bias"] = bias.has_value();
-    return torch::conv2d(x, kernel, offset, at::IntArrayRef{stride, stride}, at::IntArrayRef{padding, padding});
+    return torch::conv2d(x, kernel, offset, at::IntArrayRef{stride, stride},
+                         at::IntArrayRef{padding, padding});
   }
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &x = saved[0], &kernel = saved[1];
-    const int64_t stride = ctx->saved_data["stride"].toInt(), padding = ctx->saved_data["padding"].toInt();
+    const int64_t stride = ctx->saved_data["stride"].toInt(),
+                  padding = ctx->saved_data["padding"].toInt();
     const bool has_bias = ctx->saved_data["bias"].toBool();
     const int64_t out = kernel.size(0);
     const auto g = torch::convolution_backward(
-        last(grads[0]), x, kernel, has_bias ? at::OptionalIntArrayRef(at::IntArrayRef(&out, 1)) : at::OptionalIntArrayRef(),
+        last(grads[0]), x, kernel,
+        has_bias ? at::OptionalIntArrayRef(at::IntArrayRef(&out, 1)) : at::OptionalIntArrayRef(),
         {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, 1,
         {ctx->needs_input_grad(0), ctx->needs_input_grad(1), has_bias && ctx->needs_input_grad(2)});
     const auto wide = [](const Tensor& t) { return t.defined() ? t.to(torch::kFloat) : t; };
@@ -331,12 +353,15 @@ Tensor norm_gate(const Tensor& x, const NormState& norm) {
 Tensor up_convolution(const Tensor& x, const Tensor& weight) {
   if (fused(x)) return UpConvolution::apply(x, weight);
   const auto fine = torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-  return torch::conv2d(fine, weight.to(x.scalar_type()), {}, at::IntArrayRef{1, 1}, at::IntArrayRef{1, 1});
+  return torch::conv2d(fine, weight.to(x.scalar_type()), {}, at::IntArrayRef{1, 1},
+                       at::IntArrayRef{1, 1});
 }
 
-Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride, int64_t padding) {
+Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                   int64_t padding) {
   if (fused(x)) return Convolution::apply(x, weight, maybe(bias), stride, padding);
-  return torch::conv2d(x, weight.to(x.scalar_type()), bias.defined() ? bias.to(x.scalar_type()) : bias,
+  return torch::conv2d(x, weight.to(x.scalar_type()),
+                       bias.defined() ? bias.to(x.scalar_type()) : bias,
                        at::IntArrayRef{stride, stride}, at::IntArrayRef{padding, padding});
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the blocks compute, as few autograd steps: up-convolution on the coarse grid, batch norm with its activation.
-// On the CPU in float32 and bfloat16 each is a few passes over channels-last memory with a hand-written gradient; on
-// other devices and in other types the plain composition of LibTorch's operators, which is also the definition.
-// First derivatives only. Gradients that nobody asked for are not computed.
-// Checked tests/models/test_fused_layers.cpp: equal to the plain composition, forward and backward.
+// What the blocks compute, as few autograd steps: up-convolution on the coarse grid, batch norm
+// with its activation. On the CPU in float32 and bfloat16 each is a few passes over channels-last
+// memory with a hand-written gradient; on other devices and in other types the plain composition of
+// LibTorch's operators, which is also the definition. First derivatives only. Gradients that nobody
+// asked for are not computed. Checked tests/models/test_fused_layers.cpp: equal to the plain
+// composition, forward and backward.
 #pragma once
 #include <torch/types.h>
 
@@ -11,8 +12,9 @@
 
 namespace scintigen {
 
-/// Batch norm's parameters and statistics for one call. In training the running statistics are updated
-/// (running = (1 - momentum) running + momentum batch, variance unbiased as torch.nn.BatchNorm2d).
+/// Batch norm's parameters and statistics for one call. In training the running statistics are
+/// updated (running = (1 - momentum) running + momentum batch, variance unbiased as
+/// torch.nn.BatchNorm2d).
 struct NormState {
   torch::Tensor weight, bias, running_mean, running_var;
   double momentum, epsilon;
@@ -26,16 +28,18 @@ torch::Tensor norm_leaky(const torch::Tensor& x, const NormState& norm, double s
 /// glu(batch_norm(x)): x [N,2C,H,W] -> [N,C,H,W], first half times sigmoid of the second.
 torch::Tensor norm_gate(const torch::Tensor& x, const NormState& norm);
 
-/// Nearest upsampling x2, then convolution 3x3 with zero padding: x [N,C,H,W], weight [M,C,3,3] -> [N,M,2H,2W].
+/// Nearest upsampling x2, then convolution 3x3 with zero padding: x [N,C,H,W], weight [M,C,3,3] ->
+/// [N,M,2H,2W].
 ///
-/// Upsampling is zero-stuffing followed by a sum over 2x2 windows, and that sum commutes with the convolution:
-/// so each tap meets each coarse pixel once (9 products instead of 36), as a transposed convolution of stride 2 to
-/// (2H+1) x (2W+1), and the 2x2 sum comes last. The same products as the plain form, added in another order.
+/// Upsampling is zero-stuffing followed by a sum over 2x2 windows, and that sum commutes with the
+/// convolution: so each tap meets each coarse pixel once (9 products instead of 36), as a
+/// transposed convolution of stride 2 to (2H+1) x (2W+1), and the 2x2 sum comes last. The same
+/// products as the plain form, added in another order.
 torch::Tensor up_convolution(const torch::Tensor& x, const torch::Tensor& weight);
 
 /// Convolution in the type of x: weight [O,I,k,k] and bias (may be undefined) are cast to it.
-torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
-                          int64_t stride, int64_t padding);
+torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
+                          const torch::Tensor& bias, int64_t stride, int64_t padding);
 
 /// Turns the fused forms off (true) so that tests can compare both.
 void use_plain_layers(bool plain);

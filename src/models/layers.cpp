@@ -10,7 +10,8 @@ namespace {
 
 /// The weight as a matrix with one row an output channel.
 torch::Tensor as_matrix(const torch::Tensor& weight, bool transposed) {
-  return (transposed ? weight.transpose(0, 1) : weight).reshape({weight.size(transposed ? 1 : 0), -1});
+  return (transposed ? weight.transpose(0, 1) : weight)
+      .reshape({weight.size(transposed ? 1 : 0), -1});
 }
 
 /// A weight of torch.nn's shape in the memory order of its role.
@@ -18,9 +19,12 @@ torch::Tensor empty_kernel(const std::vector<int64_t>& shape, KernelRole role) {
   if (shape.size() != 4) return torch::empty(shape);
   const int64_t a = shape[0], b = shape[1], h = shape[2], w = shape[3];
   switch (role) {
-    case KernelRole::up_convolution: return torch::empty_strided(shape, {1, h * w * a, w * a, a});
-    case KernelRole::transposed: return torch::empty_strided(shape, {1, a, w * a * b, a * b});
-    default: return torch::empty_strided(shape, {h * w * b, 1, w * b, b});
+    case KernelRole::up_convolution:
+      return torch::empty_strided(shape, {1, h * w * a, w * a, a});
+    case KernelRole::transposed:
+      return torch::empty_strided(shape, {1, a, w * a * b, a * b});
+    default:
+      return torch::empty_strided(shape, {h * w * b, 1, w * b, b});
   }
 }
 
@@ -56,7 +60,8 @@ torch::Tensor KernelImpl::effective_weight() {
     weight_v.copy_(unit(torch::mv(matrix.t(), weight_u)));
     weight_u.copy_(unit(torch::mv(matrix, weight_v)));
   }
-  // Clones: the buffers are overwritten by the next forward, which may come before this one's backward.
+  // Clones: the buffers are overwritten by the next forward, which may come before this one's
+  // backward.
   const auto sigma = torch::dot(weight_u.clone(), torch::mv(matrix, weight_v.clone()));
   return weight / sigma;
 }
@@ -78,7 +83,8 @@ NormState BatchNormImpl::state() const {
 }
 
 GatedInputBlockImpl::GatedInputBlockImpl(int64_t in, int64_t out, const LayerSettings& settings)
-    : conv(register_module("conv", kernel({in, 2 * out, 4, 4}, false, settings, KernelRole::transposed))),
+    : conv(register_module("conv",
+                           kernel({in, 2 * out, 4, 4}, false, settings, KernelRole::transposed))),
       norm(register_module("norm", BatchNorm(2 * out, settings))) {}
 
 torch::Tensor GatedInputBlockImpl::forward(const torch::Tensor& x) {
@@ -90,7 +96,8 @@ torch::Tensor GatedInputBlockImpl::forward(const torch::Tensor& x) {
 }
 
 GatedUpBlockImpl::GatedUpBlockImpl(int64_t in, int64_t out, const LayerSettings& settings)
-    : conv(register_module("conv", kernel({2 * out, in, 3, 3}, false, settings, KernelRole::up_convolution))),
+    : conv(register_module(
+          "conv", kernel({2 * out, in, 3, 3}, false, settings, KernelRole::up_convolution))),
       norm(register_module("norm", BatchNorm(2 * out, settings))) {}
 
 torch::Tensor GatedUpBlockImpl::forward(const torch::Tensor& x) {
@@ -103,7 +110,8 @@ SkipLayerExcitationImpl::SkipLayerExcitationImpl(int64_t coarse, int64_t hidden,
       expand(register_module("expand", kernel({fine, hidden, 1, 1}, true, settings))),
       leaky_slope(settings.leaky_slope) {}
 
-torch::Tensor SkipLayerExcitationImpl::forward(const torch::Tensor& coarse, const torch::Tensor& fine) {
+torch::Tensor SkipLayerExcitationImpl::forward(const torch::Tensor& coarse,
+                                               const torch::Tensor& fine) {
   const auto hidden = torch::leaky_relu(squeeze->convolve(coarse), leaky_slope);
   return fine * torch::sigmoid(expand->convolve(hidden));
 }
@@ -119,11 +127,14 @@ DownBlockImpl::DownBlockImpl(int64_t in, int64_t out, const LayerSettings& setti
 
 torch::Tensor DownBlockImpl::forward(const torch::Tensor& x) {
   const auto reduced = norm_leaky(reduce->convolve(x, 2, 1), reduce_norm->state(), leaky_slope);
-  const auto refined = norm_leaky(refine->convolve(reduced, 1, 1), refine_norm->state(), leaky_slope);
-  return norm_leaky(direct->convolve(torch::avg_pool2d(x, 2)), direct_norm->state(), leaky_slope, refined);
+  const auto refined =
+      norm_leaky(refine->convolve(reduced, 1, 1), refine_norm->state(), leaky_slope);
+  return norm_leaky(direct->convolve(torch::avg_pool2d(x, 2)), direct_norm->state(), leaky_slope,
+                    refined);
 }
 
-DecoderImpl::DecoderImpl(int64_t in, const std::vector<int64_t>& widths, const LayerSettings& settings) {
+DecoderImpl::DecoderImpl(int64_t in, const std::vector<int64_t>& widths,
+                         const LayerSettings& settings) {
   for (size_t i = 0; i < widths.size(); ++i) {
     up.push_back(register_module("up" + std::to_string(i),
                                  GatedUpBlock(i == 0 ? in : widths[i - 1], widths[i], settings)));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Building blocks of the networks: kernels with spectral norm, batch norm, gated and residual blocks.
-// Does: hold parameters under the names of bench/reference/fastgan.py and say which arithmetic happens in which order.
-// Does not: know images, conditions or losses.
-// The arithmetic is done in the type of the activations (float32, bfloat16; float64 in tests); parameters stay as they
-// are kept (float32), and statistics, gates and sums are float32 whatever the activations are.
+// Building blocks of the networks: kernels with spectral norm, batch norm, gated and residual
+// blocks. Does: hold parameters under the names of bench/reference/fastgan.py and say which
+// arithmetic happens in which order. Does not: know images, conditions or losses. The arithmetic is
+// done in the type of the activations (float32, bfloat16; float64 in tests); parameters stay as
+// they are kept (float32), and statistics, gates and sums are float32 whatever the activations are.
 #pragma once
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
@@ -24,14 +24,16 @@ struct LayerSettings {
   bool spectral_norm = false;
 };
 
-/// What a kernel is for: decides which axis is the output's and the order of its weight in memory, which is the one
-/// its arithmetic reads (the shape is torch.nn's): convolution O,k,k,I; up_convolution I,k,k,O; transposed k,k,O,I.
+/// What a kernel is for: decides which axis is the output's and the order of its weight in memory,
+/// which is the one its arithmetic reads (the shape is torch.nn's): convolution O,k,k,I;
+/// up_convolution I,k,k,O; transposed k,k,O,I.
 enum class KernelRole { convolution, up_convolution, transposed, linear };
 
 /// Weight and bias of a convolution, transposed convolution or linear layer.
-/// weight    as torch.nn shapes it: Conv2d [out,in,k,k], ConvTranspose2d [in,out,k,k], Linear [out,in]
-/// Initial   glorot_uniform (TensorFlow 2.2's default, used by the paper): U(-a,a), a = sqrt(6/(fan_in+fan_out)); bias 0
-/// Spectral norm as torch.nn.utils.spectral_norm (Miyato 2018): buffers weight_u, weight_v; one power iteration each
+/// weight    as torch.nn shapes it: Conv2d [out,in,k,k], ConvTranspose2d [in,out,k,k], Linear
+/// [out,in] Initial   glorot_uniform (TensorFlow 2.2's default, used by the paper): U(-a,a), a =
+/// sqrt(6/(fan_in+fan_out)); bias 0 Spectral norm as torch.nn.utils.spectral_norm (Miyato 2018):
+/// buffers weight_u, weight_v; one power iteration each
 ///           training forward; the weight used is weight / (u' W v).
 struct KernelImpl : torch::nn::Module {
   KernelImpl(std::vector<int64_t> shape, bool with_bias, const LayerSettings& settings,
@@ -41,14 +43,16 @@ struct KernelImpl : torch::nn::Module {
   /// Convolves x [N,in,H,W] (role convolution).
   torch::Tensor convolve(const torch::Tensor& x, int64_t stride = 1, int64_t padding = 0);
 
-  torch::Tensor weight, bias, weight_u, weight_v;  ///< bias undefined without, weight_* without spectral norm
+  torch::Tensor weight, bias, weight_u,
+      weight_v;  ///< bias undefined without, weight_* without spectral norm
 
  private:
   KernelRole role_;
 };
 TORCH_MODULE(Kernel);
 
-/// Batch norm over N,H,W. Parameters and running statistics as torch.nn.BatchNorm2d (without num_batches_tracked).
+/// Batch norm over N,H,W. Parameters and running statistics as torch.nn.BatchNorm2d (without
+/// num_batches_tracked).
 struct BatchNormImpl : torch::nn::Module {
   BatchNormImpl(int64_t channels, const LayerSettings& settings);
   NormState state() const;
@@ -57,7 +61,8 @@ struct BatchNormImpl : torch::nn::Module {
 };
 TORCH_MODULE(BatchNorm);
 
-/// First block of the generator: x [N,in] -> transposed convolution 4x4 -> batch norm -> GLU -> [N,out,4,4].
+/// First block of the generator: x [N,in] -> transposed convolution 4x4 -> batch norm -> GLU ->
+/// [N,out,4,4].
 struct GatedInputBlockImpl : torch::nn::Module {
   GatedInputBlockImpl(int64_t in, int64_t out, const LayerSettings& settings);
   torch::Tensor forward(const torch::Tensor& x);
@@ -75,8 +80,8 @@ struct GatedUpBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(GatedUpBlock);
 
-/// Skip-layer excitation (Liu 2021; without pooling, Werner 2022 fig. 2): a 4x4 map gates the channels of a fine one.
-/// coarse [N,Cc,4,4], fine [N,Cf,H,W] -> [N,Cf,H,W]
+/// Skip-layer excitation (Liu 2021; without pooling, Werner 2022 fig. 2): a 4x4 map gates the
+/// channels of a fine one. coarse [N,Cc,4,4], fine [N,Cf,H,W] -> [N,Cf,H,W]
 struct SkipLayerExcitationImpl : torch::nn::Module {
   SkipLayerExcitationImpl(int64_t coarse, int64_t hidden, int64_t fine,
                           const LayerSettings& settings);
@@ -86,8 +91,8 @@ struct SkipLayerExcitationImpl : torch::nn::Module {
 };
 TORCH_MODULE(SkipLayerExcitation);
 
-/// Down-sampling block: [conv 4x4 s2, BN, LReLU, conv 3x3, BN, LReLU] + [mean 2x2, conv 1x1, BN, LReLU].
-/// [N,in,H,W] -> [N,out,H/2,W/2]
+/// Down-sampling block: [conv 4x4 s2, BN, LReLU, conv 3x3, BN, LReLU] + [mean 2x2, conv 1x1, BN,
+/// LReLU]. [N,in,H,W] -> [N,out,H/2,W/2]
 struct DownBlockImpl : torch::nn::Module {
   DownBlockImpl(int64_t in, int64_t out, const LayerSettings& settings);
   torch::Tensor forward(const torch::Tensor& x);
@@ -97,7 +102,8 @@ struct DownBlockImpl : torch::nn::Module {
 };
 TORCH_MODULE(DownBlock);
 
-/// Simple decoder: gated up blocks of `widths`, then conv 1x1 to one channel and tanh -> float32 [N,1,H*2^n,W*2^n].
+/// Simple decoder: gated up blocks of `widths`, then conv 1x1 to one channel and tanh -> float32
+/// [N,1,H*2^n,W*2^n].
 struct DecoderImpl : torch::nn::Module {
   DecoderImpl(int64_t in, const std::vector<int64_t>& widths, const LayerSettings& settings);
   torch::Tensor forward(torch::Tensor x);
@@ -106,8 +112,9 @@ struct DecoderImpl : torch::nn::Module {
 };
 TORCH_MODULE(Decoder);
 
-/// Standard deviation over the batch of each feature and pixel (population, epsilon 1e-8 under the root), averaged to one
-/// number, as one more channel: [N,C,H,W] -> [N,C+1,H,W].  Source  Karras et al. 2018, section 3; group = whole batch.
+/// Standard deviation over the batch of each feature and pixel (population, epsilon 1e-8 under the
+/// root), averaged to one number, as one more channel: [N,C,H,W] -> [N,C+1,H,W].  Source  Karras et
+/// al. 2018, section 3; group = whole batch.
 torch::Tensor append_batch_deviation(const torch::Tensor& x);
 
 }  // namespace scintigen

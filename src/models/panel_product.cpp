@@ -9,7 +9,8 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define SCINTIGEN_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma")))
-#define SCINTIGEN_AVX512_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,avx512bf16")))
+#define SCINTIGEN_AVX512_BF16 \
+  __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma,avx512bf16")))
 #endif
 
 namespace scintigen {
@@ -31,8 +32,9 @@ SCINTIGEN_AVX512_BF16 inline void store_sum(__m512 low, __m512 high, BFloat16* c
   _mm512_storeu_si512(c, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-SCINTIGEN_AVX512 void multiply(const LeftSide<float>& left, const float* right, int64_t depth, int64_t blocks,
-                               int64_t tiles, float* c, int64_t row_step, int64_t tile_step, bool accumulate) {
+SCINTIGEN_AVX512 void multiply(const LeftSide<float>& left, const float* right, int64_t depth,
+                               int64_t blocks, int64_t tiles, float* c, int64_t row_step,
+                               int64_t tile_step, bool accumulate) {
   const int64_t step = left.row_step;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     __m512 sum[kTile][2];
@@ -57,9 +59,9 @@ SCINTIGEN_AVX512 void multiply(const LeftSide<float>& left, const float* right, 
 }
 
 template <class Sum>
-SCINTIGEN_AVX512_BF16 void multiply(const LeftSide<BFloat16>& left, const BFloat16* right, int64_t depth,
-                                    int64_t blocks, int64_t tiles, Sum* c, int64_t row_step, int64_t tile_step,
-                                    bool accumulate) {
+SCINTIGEN_AVX512_BF16 void multiply(const LeftSide<BFloat16>& left, const BFloat16* right,
+                                    int64_t depth, int64_t blocks, int64_t tiles, Sum* c,
+                                    int64_t row_step, int64_t tile_step, bool accumulate) {
   const int64_t step = left.row_step;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     __m512 sum[kTile][2];
@@ -68,7 +70,8 @@ SCINTIGEN_AVX512_BF16 void multiply(const LeftSide<BFloat16>& left, const BFloat
     for (int64_t block = 0; block < blocks; ++block) {
       const BFloat16* a = left.data + tile * left.tile_step + block * left.block_step;
       for (int64_t k = 0; k < depth; ++k, a += left.depth_step, b += 2 * kPanel) {
-        const auto low = (__m512bh)_mm512_loadu_si512(b), high = (__m512bh)_mm512_loadu_si512(b + kPanel);
+        const auto low = (__m512bh)_mm512_loadu_si512(b),
+                   high = (__m512bh)_mm512_loadu_si512(b + kPanel);
 #pragma GCC unroll 8
         for (int i = 0; i < kTile; ++i) {
           int32_t pair;
@@ -88,15 +91,18 @@ SCINTIGEN_AVX512_BF16 void multiply(const LeftSide<BFloat16>& left, const BFloat
 /// 16 times (low, high) as 32 bits. Masked forms: GCC 12 warns of its own plain ones.
 SCINTIGEN_AVX512 inline __m512i pair_up(__m256i low, __m256i high) {
   const __m512i wide = _mm512_maskz_cvtepu16_epi32(0xffff, high);
-  return _mm512_or_si512(_mm512_maskz_cvtepu16_epi32(0xffff, low), _mm512_maskz_slli_epi32(0xffff, wide, 16));
+  return _mm512_or_si512(_mm512_maskz_cvtepu16_epi32(0xffff, low),
+                         _mm512_maskz_slli_epi32(0xffff, wide, 16));
 }
 
-/// Rows and columns of 16 x 16 elements of 32 bits change places: in stage s, blocks of s cross the diagonal.
+/// Rows and columns of 16 x 16 elements of 32 bits change places: in stage s, blocks of s cross the
+/// diagonal.
 SCINTIGEN_AVX512 inline void transpose16(__m512i (&rows)[16]) {
 #pragma GCC unroll 4
   for (int s = 1; s < 16; s *= 2) {
     alignas(64) int32_t first[16], second[16];
-    for (int lane = 0; lane < 16; ++lane) {  // 0..15 picks from the first operand, 16..31 from the second
+    for (int lane = 0; lane < 16;
+         ++lane) {  // 0..15 picks from the first operand, 16..31 from the second
       first[lane] = (lane & s) ? 16 + (lane ^ s) : lane;
       second[lane] = (lane & s) ? 16 + lane : (lane ^ s);
     }
@@ -111,7 +117,8 @@ SCINTIGEN_AVX512 inline void transpose16(__m512i (&rows)[16]) {
   }
 }
 
-SCINTIGEN_AVX512 void pack(const float* weight, int64_t rows, int64_t columns, int64_t column, float* panel) {
+SCINTIGEN_AVX512 void pack(const float* weight, int64_t rows, int64_t columns, int64_t column,
+                           float* panel) {
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = weight + r * columns + column;
     _mm512_storeu_ps(panel + r * kPanel, _mm512_loadu_ps(from));
@@ -131,18 +138,22 @@ SCINTIGEN_AVX512_BF16 void pack(const float* weight, int64_t rows, int64_t colum
   }
 }
 
-SCINTIGEN_AVX512 void pack_transposed(const float* weight, int64_t columns, int64_t row, float* panel) {
+SCINTIGEN_AVX512 void pack_transposed(const float* weight, int64_t columns, int64_t row,
+                                      float* panel) {
   for (int64_t column = 0; column < columns; column += 16) {
     for (int64_t half = 0; half < kPanel; half += 16) {
       __m512i block[16];
-      for (int i = 0; i < 16; ++i) block[i] = _mm512_loadu_si512(weight + (row + half + i) * columns + column);
+      for (int i = 0; i < 16; ++i)
+        block[i] = _mm512_loadu_si512(weight + (row + half + i) * columns + column);
       transpose16(block);
-      for (int i = 0; i < 16; ++i) _mm512_storeu_si512(panel + (column + i) * kPanel + half, block[i]);
+      for (int i = 0; i < 16; ++i)
+        _mm512_storeu_si512(panel + (column + i) * kPanel + half, block[i]);
     }
   }
 }
 
-SCINTIGEN_AVX512_BF16 void pack_transposed(const float* weight, int64_t columns, int64_t row, BFloat16* panel) {
+SCINTIGEN_AVX512_BF16 void pack_transposed(const float* weight, int64_t columns, int64_t row,
+                                           BFloat16* panel) {
   for (int64_t column = 0; column < columns; column += 32) {
     for (int64_t half = 0; half < kPanel; half += 16) {
       __m512i block[16];  // 16 pairs of columns a row
@@ -158,7 +169,8 @@ SCINTIGEN_AVX512_BF16 void pack_transposed(const float* weight, int64_t columns,
   }
 }
 
-SCINTIGEN_AVX512 void interleave(const BFloat16* x, int64_t rows, int64_t columns, BFloat16* pairs) {
+SCINTIGEN_AVX512 void interleave(const BFloat16* x, int64_t rows, int64_t columns,
+                                 BFloat16* pairs) {
   for (int64_t r = 0; r < rows; r += 2) {
     for (int64_t c = 0; c < columns; c += 16) {
       const auto* from = reinterpret_cast<const __m256i*>(x + r * columns + c);
@@ -172,15 +184,16 @@ SCINTIGEN_AVX512 void interleave(const BFloat16* x, int64_t rows, int64_t column
 }  // namespace
 
 bool panel_product_runs(bool bfloat16) {
-  static const bool plain = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  static const bool plain =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   static const bool pairs = plain && __builtin_cpu_supports("avx512bf16");
   return bfloat16 ? pairs : plain;
 }
 
 template <class T, class Sum>
-void multiply_panel(const LeftSide<T>& left, const T* right, int64_t depth, int64_t blocks, int64_t tiles, Sum* c,
-                    int64_t row_step, int64_t tile_step, bool accumulate) {
+void multiply_panel(const LeftSide<T>& left, const T* right, int64_t depth, int64_t blocks,
+                    int64_t tiles, Sum* c, int64_t row_step, int64_t tile_step, bool accumulate) {
   multiply(left, right, depth, blocks, tiles, c, row_step, tile_step, accumulate);
 }
 template <class T>
@@ -199,7 +212,8 @@ void interleave_rows(const BFloat16* x, int64_t rows, int64_t columns, BFloat16*
 
 bool panel_product_runs(bool) { return false; }
 template <class T, class Sum>
-void multiply_panel(const LeftSide<T>&, const T*, int64_t, int64_t, int64_t, Sum*, int64_t, int64_t, bool) {
+void multiply_panel(const LeftSide<T>&, const T*, int64_t, int64_t, int64_t, Sum*, int64_t, int64_t,
+                    bool) {
   throw Error("multiply_panel: not on this processor");
 }
 template <class T>
@@ -216,12 +230,12 @@ void interleave_rows(const BFloat16*, int64_t, int64_t, BFloat16*) {
 
 #endif
 
-template void multiply_panel(const LeftSide<float>&, const float*, int64_t, int64_t, int64_t, float*, int64_t,
-                             int64_t, bool);
-template void multiply_panel(const LeftSide<BFloat16>&, const BFloat16*, int64_t, int64_t, int64_t, float*,
-                             int64_t, int64_t, bool);
-template void multiply_panel(const LeftSide<BFloat16>&, const BFloat16*, int64_t, int64_t, int64_t, BFloat16*,
-                             int64_t, int64_t, bool);
+template void multiply_panel(const LeftSide<float>&, const float*, int64_t, int64_t, int64_t,
+                             float*, int64_t, int64_t, bool);
+template void multiply_panel(const LeftSide<BFloat16>&, const BFloat16*, int64_t, int64_t, int64_t,
+                             float*, int64_t, int64_t, bool);
+template void multiply_panel(const LeftSide<BFloat16>&, const BFloat16*, int64_t, int64_t, int64_t,
+                             BFloat16*, int64_t, int64_t, bool);
 template void pack_panel(const float*, int64_t, int64_t, int64_t, float*);
 template void pack_panel(const float*, int64_t, int64_t, int64_t, BFloat16*);
 template void pack_transposed_panel(const float*, int64_t, int64_t, float*);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products with AVX-512 for the shapes that oneDNN is slow at: few rows, or weights larger than the activations.
-// A matrix [rows,columns] is kept as panels of 32 columns, [columns / 32][rows][32]: what the innermost loop reads and
-// writes is contiguous. In bfloat16 the right side holds pairs of rows, [columns / 32][rows / 2][32][2], because the
-// instruction multiplies pairs; products are summed in float32.
-// Does: one thread's work, to be called from a parallel loop.  Does not: check sizes or the processor.
+// Matrix products with AVX-512 for the shapes that oneDNN is slow at: few rows, or weights larger
+// than the activations. A matrix [rows,columns] is kept as panels of 32 columns, [columns /
+// 32][rows][32]: what the innermost loop reads and writes is contiguous. In bfloat16 the right side
+// holds pairs of rows, [columns / 32][rows / 2][32][2], because the instruction multiplies pairs;
+// products are summed in float32. Does: one thread's work, to be called from a parallel loop.  Does
+// not: check sizes or the processor.
 #pragma once
 #include <c10/util/BFloat16.h>
 
@@ -17,25 +18,27 @@ constexpr int64_t kTile = 8;    ///< rows of a tile: with two registers a row, 1
 /// Whether this processor has the instructions (AVX-512 F, BW, DQ, VL; for bfloat16 also BF16).
 bool panel_product_runs(bool bfloat16);
 
-/// The left side: element (row, k) of block b at data[(row / 8) tile_step + (row % 8) row_step + k depth_step +
-/// b block_step], k counting pairs in bfloat16.
+/// The left side: element (row, k) of block b at data[(row / 8) tile_step + (row % 8) row_step + k
+/// depth_step + b block_step], k counting pairs in bfloat16.
 template <class T>
 struct LeftSide {
   const T* data;
   int64_t row_step, depth_step, tile_step, block_step;
 };
 
-/// c[row][0..31] (+)= sum over blocks and k < depth of left(row, k, block) right[block depth + k][0..31], for 8 `tiles`
-/// rows; c's row r is at c + (r / 8) tile_step + (r % 8) row_step.
+/// c[row][0..31] (+)= sum over blocks and k < depth of left(row, k, block) right[block depth +
+/// k][0..31], for 8 `tiles` rows; c's row r is at c + (r / 8) tile_step + (r % 8) row_step.
 template <class T, class Sum>
-void multiply_panel(const LeftSide<T>& left, const T* right, int64_t depth, int64_t blocks, int64_t tiles,
-                    Sum* c, int64_t row_step, int64_t tile_step, bool accumulate);
+void multiply_panel(const LeftSide<T>& left, const T* right, int64_t depth, int64_t blocks,
+                    int64_t tiles, Sum* c, int64_t row_step, int64_t tile_step, bool accumulate);
 
-/// weight [rows][columns] float32, 32 columns from `column` -> right side [rows][32] (pairs of rows in bfloat16).
+/// weight [rows][columns] float32, 32 columns from `column` -> right side [rows][32] (pairs of rows
+/// in bfloat16).
 template <class T>
 void pack_panel(const float* weight, int64_t rows, int64_t columns, int64_t column, T* panel);
 
-/// The same of the transposed weight: 32 rows from `row` of weight [rows][columns] -> right side [columns][32].
+/// The same of the transposed weight: 32 rows from `row` of weight [rows][columns] -> right side
+/// [columns][32].
 template <class T>
 void pack_transposed_panel(const float* weight, int64_t columns, int64_t row, T* panel);
 

@@ -11,12 +11,13 @@ namespace {
 
 using c10::BFloat16;
 
-/// Coarse line i of an image whose first pixel is `pixel` of the panels. Fine row 2i meets tap row 0 at coarse row i-1
-/// and taps 1, 2 at i; fine row 2i+1 meets 0, 1 at i and 2 at i+1. So columns.
+/// Coarse line i of an image whose first pixel is `pixel` of the panels. Fine row 2i meets tap row
+/// 0 at coarse row i-1 and taps 1, 2 at i; fine row 2i+1 meets 0, 1 at i and 2 at i+1. So columns.
 template <class T>
-SCINTIGEN_INLINE void collapse_line(const UpShape s, const float* taps, int64_t pixels, int64_t pixel, int64_t i,
-                                    float* buffer, T* y) {
-  const int64_t count = s.width * kPanel, line = count + 2 * kPanel;  // columns -1 and width are zero
+SCINTIGEN_INLINE void collapse_line(const UpShape s, const float* taps, int64_t pixels,
+                                    int64_t pixel, int64_t i, float* buffer, T* y) {
+  const int64_t count = s.width * kPanel,
+                line = count + 2 * kPanel;  // columns -1 and width are zero
   for (int64_t column = 0; column < 3; ++column) {
     const float* v0 = taps + (column * pixels + pixel) * kPanel + i * count;
     const float *v1 = v0 + 3 * pixels * kPanel, *v2 = v1 + 3 * pixels * kPanel;
@@ -51,10 +52,11 @@ SCINTIGEN_INLINE void collapse_line(const UpShape s, const float* taps, int64_t 
   }
 }
 
-/// Tap row t sees the sum of fine rows 2i+1-t and 2i+2-t; so columns. g is the image's first fine pixel.
+/// Tap row t sees the sum of fine rows 2i+1-t and 2i+2-t; so columns. g is the image's first fine
+/// pixel.
 template <class T>
-SCINTIGEN_INLINE void expand_line(const UpShape s, const T* g, int64_t i, int64_t tap_row, int64_t pixels,
-                                  float* buffer, T* taps) {
+SCINTIGEN_INLINE void expand_line(const UpShape s, const T* g, int64_t i, int64_t tap_row,
+                                  int64_t pixels, float* buffer, T* taps) {
   const int64_t fine_width = 2 * s.width, upper = 2 * i + 1 - tap_row;
   const bool has_upper = upper >= 0, has_lower = upper + 1 < 2 * s.height;
   const T* up = g + (has_upper ? upper : upper + 1) * fine_width * s.out;
@@ -77,14 +79,14 @@ SCINTIGEN_INLINE void expand_line(const UpShape s, const T* g, int64_t i, int64_
   }
 }
 
-#define SCINTIGEN_LINES(T)                                                                                      \
-  SCINTIGEN_CLONES void collapse_clone(const UpShape s, const float* taps, int64_t pixels, int64_t pixel,       \
-                                       int64_t i, float* buffer, T* y) {                                        \
-    collapse_line(s, taps, pixels, pixel, i, buffer, y);                                                        \
-  }                                                                                                             \
-  SCINTIGEN_CLONES void expand_clone(const UpShape s, const T* g, int64_t i, int64_t tap_row, int64_t pixels,   \
-                                     float* buffer, T* taps) {                                                  \
-    expand_line(s, g, i, tap_row, pixels, buffer, taps);                                                        \
+#define SCINTIGEN_LINES(T)                                                                    \
+  SCINTIGEN_CLONES void collapse_clone(const UpShape s, const float* taps, int64_t pixels,    \
+                                       int64_t pixel, int64_t i, float* buffer, T* y) {       \
+    collapse_line(s, taps, pixels, pixel, i, buffer, y);                                      \
+  }                                                                                           \
+  SCINTIGEN_CLONES void expand_clone(const UpShape s, const T* g, int64_t i, int64_t tap_row, \
+                                     int64_t pixels, float* buffer, T* taps) {                \
+    expand_line(s, g, i, tap_row, pixels, buffer, taps);                                      \
   }
 SCINTIGEN_LINES(float)
 SCINTIGEN_LINES(BFloat16)
@@ -92,37 +94,41 @@ SCINTIGEN_LINES(BFloat16)
 }  // namespace
 
 template <class T>
-void collapse_taps(const UpShape& s, const float* taps, int64_t first, int64_t last, int64_t channel,
-                   std::vector<float>& buffer, T* y) {
-  buffer.assign(static_cast<size_t>(6 * (s.width + 2) * kPanel), 0.0f);
+void collapse_taps(const UpShape& s, const float* taps, int64_t first, int64_t last,
+                   int64_t channel, AlignedRoom<float>& buffer, T* y) {
+  float* lines = buffer.of(6 * (s.width + 2) * kPanel);
+  std::fill_n(lines, 6 * (s.width + 2) * kPanel, 0.0f);
   const int64_t pixels = (last - first) * s.height * s.width;
   for (int64_t image = first; image < last; ++image) {
     for (int64_t i = 0; i < s.height; ++i) {
-      collapse_clone(s, taps, pixels, (image - first) * s.height * s.width, i, buffer.data(),
+      collapse_clone(s, taps, pixels, (image - first) * s.height * s.width, i, lines,
                      y + (image * s.height + i) * 4 * s.width * s.out + channel);
     }
   }
 }
 
 template <class T>
-void expand_taps(const UpShape& s, const T* g, int64_t first, int64_t last, int64_t channel, int64_t tap_row,
-                 int64_t tap_rows, std::vector<float>& buffer, T* taps) {
-  buffer.assign(static_cast<size_t>((2 * s.width + 2) * kPanel), 0.0f);
+void expand_taps(const UpShape& s, const T* g, int64_t first, int64_t last, int64_t channel,
+                 int64_t tap_row, int64_t tap_rows, AlignedRoom<float>& buffer, T* taps) {
+  float* sums = buffer.of((2 * s.width + 2) * kPanel);
+  std::fill_n(sums, (2 * s.width + 2) * kPanel, 0.0f);
   const int64_t pixels = (last - first) * s.width;
   for (int64_t line = first; line < last; ++line) {
     const T* image = g + line / s.height * 4 * s.height * s.width * s.out + channel;
     for (int64_t t = 0; t < tap_rows; ++t) {
-      expand_clone(s, image, line % s.height, tap_row + t, pixels, buffer.data(),
+      expand_clone(s, image, line % s.height, tap_row + t, pixels, sums,
                    taps + (3 * t * pixels + (line - first) * s.width) * kPanel);
     }
   }
 }
 
-template void collapse_taps(const UpShape&, const float*, int64_t, int64_t, int64_t, std::vector<float>&, float*);
-template void collapse_taps(const UpShape&, const float*, int64_t, int64_t, int64_t, std::vector<float>&, BFloat16*);
+template void collapse_taps(const UpShape&, const float*, int64_t, int64_t, int64_t,
+                            AlignedRoom<float>&, float*);
+template void collapse_taps(const UpShape&, const float*, int64_t, int64_t, int64_t,
+                            AlignedRoom<float>&, BFloat16*);
 template void expand_taps(const UpShape&, const float*, int64_t, int64_t, int64_t, int64_t, int64_t,
-                          std::vector<float>&, float*);
-template void expand_taps(const UpShape&, const BFloat16*, int64_t, int64_t, int64_t, int64_t, int64_t,
-                          std::vector<float>&, BFloat16*);
+                          AlignedRoom<float>&, float*);
+template void expand_taps(const UpShape&, const BFloat16*, int64_t, int64_t, int64_t, int64_t,
+                          int64_t, AlignedRoom<float>&, BFloat16*);
 
 }  // namespace scintigen

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the CPU kernels share: one version of a function for each instruction set, bfloat16 in registers.
+// What the CPU kernels share: one version of a function for each instruction set, bfloat16 in
+// registers.
 #pragma once
 #include <c10/util/BFloat16.h>
 
 #include <cstdint>
 #include <cstring>
 
-// The compiler makes the versions, the loader picks one. Every loop that is to become vector instructions has a fixed
-// number of lanes or `omp simd`.
+// The compiler makes the versions, the loader picks one. Every loop that is to become vector
+// instructions has a fixed number of lanes or `omp simd`.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define SCINTIGEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define SCINTIGEN_CLONES \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define SCINTIGEN_CLONES
 #endif
@@ -25,7 +27,8 @@ SCINTIGEN_INLINE float load(const c10::BFloat16* p) {
   return value;
 }
 SCINTIGEN_INLINE void store(float value, float* p) { *p = value; }
-SCINTIGEN_INLINE void store(float value, c10::BFloat16* p) {  // to nearest, ties to even; x86's own NaN stays one
+SCINTIGEN_INLINE void store(
+    float value, c10::BFloat16* p) {  // to nearest, ties to even; x86's own NaN stays one
   uint32_t bits;
   std::memcpy(&bits, &value, 4);
   p->x = static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
