@@ -2,6 +2,7 @@
 # tests/<room>/test_*.cpp -> one executable test_<room>, one CTest test a TEST(); tests/cli/**/*.sh -> one test a script.
 # Label `slow` (left out of scripts/test, run by scripts/test --all): a suite or test whose name ends in "Slow"
 # (TEST(FastganSlow, ...) or TEST(Fastgan, TrainsSlow)), and a script *_slow.sh.
+# Tests run side by side: threads that wait give their processor away (OMP_WAIT_POLICY).
 find_package(GTest REQUIRED)
 include(GoogleTest)
 
@@ -22,10 +23,11 @@ foreach(room IN ITEMS core models metrics cohort training synthesis imaging)
     "SCINTIGEN_TEST_GOLDEN=\"${PROJECT_SOURCE_DIR}/tests/golden\";SCINTIGEN_TEST_SOURCE=\"${PROJECT_SOURCE_DIR}\";SCINTIGEN_TEST_PROGRAM=\"${PROJECT_BINARY_DIR}/scintigen\"")
   scintigen_own_code(test_${room})
   gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${room}.
-                       TEST_FILTER -*Slow.*:*Slow PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s})
+                       TEST_FILTER -*Slow.*:*Slow PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s}
+                       ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
   gtest_discover_tests(test_${room} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_PREFIX ${room}.
                        TEST_FILTER *Slow.*:*Slow TEST_LIST test_${room}_slow
-                       PROPERTIES LABELS slow TIMEOUT 1800)
+                       PROPERTIES LABELS slow TIMEOUT 1800 ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
 endforeach()
 
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*.sh)
@@ -40,9 +42,10 @@ foreach(script IN LISTS scripts)
   string(REPLACE "/" "." name ${name})
   add_test(NAME ${name} COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run_script.sh ${script}
            ${PROJECT_BINARY_DIR}/scintigen ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT OMP_WAIT_POLICY=PASSIVE SKIP_RETURN_CODE 77)
   if(name MATCHES "_slow$")
-    set_tests_properties(${name} PROPERTIES LABELS slow TIMEOUT 1800 SKIP_RETURN_CODE 77)
+    set_tests_properties(${name} PROPERTIES LABELS slow TIMEOUT 1800)
   else()
-    set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s} SKIP_RETURN_CODE 77)
+    set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s})
   endif()
 endforeach()

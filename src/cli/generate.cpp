@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "cli/command.h"
 #include "cohort/prepared_cohort.h"
-#include "core/atomic_file.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/picture.h"
@@ -23,7 +23,8 @@ namespace scintigen {
 namespace {
 
 constexpr int kInterrupted = 130;
-constexpr int64_t kBatch = 64, kChunk = 16 * kBatch;
+constexpr int64_t kBatch = 16;  // its maps stay in the cache; measured best of 4 to 64
+constexpr int64_t kChunk = 32 * kBatch;
 constexpr size_t kSheetConditions = 24;
 
 using Clock = std::chrono::steady_clock;
@@ -287,9 +288,11 @@ Picture Generate::sheet(const SliceGenerator& generator, const SyntheticPlan& pl
             fmt::format("{:.2f}", plan.table.number_at(static_cast<size_t>(image), "fraction")));
     add(name + "\nsynthetic", rows_of(images, chosen), captions);
   }
-  std::string title = "Synthetic slices";
+  std::string title = beside_.empty() ? "Synthetic slices" : "Real and synthetic slices";
+  const char* before = " by ";
   for (const auto& column : generator.encoder().columns())
-    title += (title == "Synthetic slices" ? " by " : ", ") + column.name;
+    title += std::exchange(before, ", ") + column.name;
+  if (interpolate_ > 0) title += ", from one latent to another";
   return draw_sheet(
       title, rows,
       fmt::format("{}Synthetic rows were made by a neural network (scintigen {}, seed "
@@ -311,7 +314,7 @@ int Generate::run(const std::vector<std::string>& command_line) {
   const auto wanted = plan(generator);
 
   RunRecord record(out_, "generate", command_line, *this);
-  record.add_input(file);
+  const auto sha256 = record.add_input(file);
   record.set("device", describe_device(device));
   const auto start = Clock::now();
   const auto images = make(generator, wanted);
@@ -322,7 +325,7 @@ int Generate::run(const std::vector<std::string>& command_line) {
   }
   const double network_s = seconds_since(start);
   const std::filesystem::path folder(out_);
-  const auto made_by = provenance(generator, file.filename().string(), sha256_of_file(file));
+  const auto made_by = provenance(generator, file.filename().string(), sha256);
   const double pixel_mm = made_by["TrainingCohort"].is_object()
                               ? made_by["TrainingCohort"].value("pixel_mm", 0.0)
                               : 0.0;

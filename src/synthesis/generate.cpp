@@ -97,6 +97,19 @@ void load_weights(torch::nn::Module& module, const TensorFile& file, const std::
   }
 }
 
+// Weights no longer change: divided by their largest singular value once, not at every batch.
+void fold_spectral_norm(torch::nn::Module& module) {
+  const torch::NoGradGuard no_gradients;
+  module.eval();  // no power iteration
+  for (const auto& part : module.modules()) {
+    auto* kernel = part->as<KernelImpl>();
+    if (kernel == nullptr || !kernel->weight_u.defined()) continue;
+    kernel->weight.copy_(kernel->effective_weight());
+    kernel->weight_u = torch::Tensor();
+    kernel->weight_v = torch::Tensor();
+  }
+}
+
 bool has_any(const TensorFile& file, const std::string& prefix) {
   const auto first = file.tensors.lower_bound(prefix);
   return first != file.tensors.end() && first->first.rfind(prefix, 0) == 0;
@@ -116,7 +129,7 @@ SliceGenerator::SliceGenerator(const std::filesystem::path& checkpoint, torch::D
   require_weights_for(settings_, file, prefix);
   generator_ = FastganGenerator(settings_, encoder_.size());
   load_weights(*generator_, file, prefix);
-  generator_->eval();
+  fold_spectral_norm(*generator_);
   generator_->to(device_);
   generator_->set_compute_type(compute);
   metadata_ = file.metadata;

@@ -14,8 +14,8 @@
 namespace scintigen {
 
 /// A trained generator with what is needed to use it, read from a checkpoint of training/.
-/// Eval mode, batch statistics folded into the convolutions; moving-average weights where the
-/// checkpoint has them.
+/// Eval mode: batch norm by its running statistics, weights already divided by their spectral norm;
+/// moving-average weights where the checkpoint has them.
 class SliceGenerator {
  public:
   /// throws  Error: what read_tensors throws; a metadata key missing; another method or format;
@@ -33,7 +33,7 @@ class SliceGenerator {
   /// `batch_size`. Each image depends on its own latent and condition only, bit for bit, for one
   /// batch size, device and thread count.
   torch::Tensor generate(const torch::Tensor& latents, const torch::Tensor& conditions,
-                         int64_t batch_size = 64);
+                         int64_t batch_size = 16);
   /// The latents of images first..first+count-1 of a seed: image k is the same however many are
   /// asked for.
   torch::Tensor latents(uint64_t seed, int64_t first, int64_t count) const;

@@ -20,15 +20,16 @@ struct StepFactors {
 
 // The compiler makes one version for each instruction set.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define SCINTIGEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define SCINTIGEN_CLONES \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define SCINTIGEN_CLONES
 #endif
 
-/// One run of elements. The order of operations within an element is fixed, so threads do not matter.
-SCINTIGEN_CLONES void update(
-    float* parameter, const float* gradient, float* mean, float* square, float* average, int64_t count,
-    const StepFactors f) {
+/// One run of elements. The order of operations within an element is fixed, so threads do not
+/// matter.
+SCINTIGEN_CLONES void update(float* parameter, const float* gradient, float* mean, float* square,
+                             float* average, int64_t count, const StepFactors f) {
   for (int64_t i = 0; i < count; ++i) {
     const float g = gradient[i];
     const float m = mean[i] + (1 - f.beta1) * (g - mean[i]);
@@ -45,7 +46,8 @@ bool one_pass(const torch::Tensor& x) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat && x.is_non_overlapping_and_dense();
 }
 
-/// x with the memory order of `like`: parameters need not be contiguous (models/layers.h, KernelRole).
+/// x with the memory order of `like`: parameters need not be contiguous (models/layers.h,
+/// KernelRole).
 torch::Tensor in_order_of(const torch::Tensor& like, const torch::Tensor& x) {
   if (x.strides() == like.strides() && x.scalar_type() == like.scalar_type()) return x;
   return torch::empty_like(like).copy_(x);
@@ -64,19 +66,20 @@ void update_with_tensors(torch::Tensor parameter, const torch::Tensor& gradient,
 Adam::Adam(Named parameters, const AdamSettings& adam_settings)
     : settings(adam_settings), parameters_(std::move(parameters)) {
   for (const auto& [name, parameter] : parameters_) {
-    require(parameter.is_non_overlapping_and_dense(), "Adam: {} has gaps or overlaps in memory", name);
+    require(parameter.is_non_overlapping_and_dense(), "Adam: {} has gaps or overlaps in memory",
+            name);
     exp_avg_.push_back(torch::zeros_like(parameter).detach());
     exp_avg_sq_.push_back(torch::zeros_like(parameter).detach());
   }
 }
 
-void Adam::step(const std::vector<torch::Tensor>& gradients, const std::vector<torch::Tensor>& average,
-                double decay) {
+void Adam::step(const std::vector<torch::Tensor>& gradients,
+                const std::vector<torch::Tensor>& average, double decay) {
   torch::NoGradGuard no_grad;
-  require(gradients.size() == parameters_.size(), "Adam: {} gradients for {} parameters", gradients.size(),
-          parameters_.size());
-  require(average.empty() || average.size() == parameters_.size(), "Adam: {} averages for {} parameters",
-          average.size(), parameters_.size());
+  require(gradients.size() == parameters_.size(), "Adam: {} gradients for {} parameters",
+          gradients.size(), parameters_.size());
+  require(average.empty() || average.size() == parameters_.size(),
+          "Adam: {} averages for {} parameters", average.size(), parameters_.size());
   ++step_;
   const double correction1 = 1 - std::pow(settings.beta1, static_cast<double>(step_));
   const double correction2 = 1 - std::pow(settings.beta2, static_cast<double>(step_));
@@ -98,16 +101,18 @@ void Adam::step(const std::vector<torch::Tensor>& gradients, const std::vector<t
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (!gradients[i].defined()) continue;
     auto& parameter = parameters_[i].second;
-    require(gradients[i].sizes() == parameter.sizes() && gradients[i].device() == parameter.device(),
-            "Adam: gradient of {} is {} on {}; expected {} on {}", parameters_[i].first,
-            fmt::join(gradients[i].sizes(), "x"), gradients[i].device().str(),
-            fmt::join(parameter.sizes(), "x"), parameter.device().str());
+    require(
+        gradients[i].sizes() == parameter.sizes() && gradients[i].device() == parameter.device(),
+        "Adam: gradient of {} is {} on {}; expected {} on {}", parameters_[i].first,
+        fmt::join(gradients[i].sizes(), "x"), gradients[i].device().str(),
+        fmt::join(parameter.sizes(), "x"), parameter.device().str());
     const auto mean_weights = average.empty() ? torch::Tensor() : average[i];
-    const bool fast = one_pass(parameter) && (!mean_weights.defined() ||
-                                              (one_pass(mean_weights) && mean_weights.strides() == parameter.strides()));
+    const bool fast = one_pass(parameter) &&
+                      (!mean_weights.defined() ||
+                       (one_pass(mean_weights) && mean_weights.strides() == parameter.strides()));
     if (!fast) {
-      update_with_tensors(parameter, gradients[i].to(parameter.scalar_type()), exp_avg_[i], exp_avg_sq_[i],
-                          mean_weights, factors);
+      update_with_tensors(parameter, gradients[i].to(parameter.scalar_type()), exp_avg_[i],
+                          exp_avg_sq_[i], mean_weights, factors);
       continue;
     }
     kept.push_back(in_order_of(parameter, gradients[i]));

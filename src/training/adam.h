@@ -17,9 +17,9 @@ struct AdamSettings {
   double epsilon = 1e-8;  ///< PyTorch's; Keras (the paper's framework) has 1e-7
 };
 
-/// Adam (Kingma & Ba 2015) as torch.optim.Adam computes it: bias-corrected, epsilon outside the root.
-/// The result does not depend on the number of threads.
-/// Checked tests/training/test_adam.cpp: golden, 100 steps of torch.optim.Adam.
+/// Adam (Kingma & Ba 2015) as torch.optim.Adam computes it: bias-corrected, epsilon outside the
+/// root. The result does not depend on the number of threads. Checked tests/training/test_adam.cpp:
+/// golden, 100 steps of torch.optim.Adam.
 class Adam {
  public:
   using Named = std::vector<std::pair<std::string, torch::Tensor>>;
@@ -28,8 +28,8 @@ class Adam {
   Adam(Named parameters, const AdamSettings& settings);
 
   /// gradients in the order of the parameters; an undefined one leaves its parameter alone.
-  /// average: undefined or one tensor a parameter, becomes decay * average + (1 - decay) * new parameter.
-  /// throws Error: count, shape or device differs.
+  /// average: undefined or one tensor a parameter, becomes decay * average + (1 - decay) * new
+  /// parameter. throws Error: count, shape or device differs.
   void step(const std::vector<torch::Tensor>& gradients,
             const std::vector<torch::Tensor>& average = {}, double decay = 0.999);
 

@@ -118,12 +118,25 @@ class FastganRecipe : public Recipe {
     read(folder);
     settings.held_out = settings_.held_out;
     build(compute_type(device_settings));
-    tell();
   }
 
   std::string method() const override { return "fastgan"; }
   int64_t steps_per_epoch() const override { return sampler_->steps_per_epoch(); }
   int64_t batch_size() const override { return settings_.batch_size; }
+
+  void tell() const override {
+    const auto& cohort = sampler_->cohort();
+    const auto& held_out = settings_.held_out;
+    say(fmt::format("{} slices of {} patients to train on, {} of {} held out{}", cohort.size(),
+                    cohort.participants().size(), held_out_slices_, held_out.size(),
+                    held_out.empty() ? "" : fmt::format(" ({})", fmt::join(held_out, ", "))));
+    for (const auto& [assignment, count] : sampler_->encoder().combinations())
+      if (count == 0)
+        warn(fmt::format("no training slice has {}; images of it will be a guess", assignment));
+    if (!scorer_)
+      warn(fmt::format("fewer than {} slices held out: no evaluation and no best checkpoint",
+                       kFewestHeldOut));
+  }
 
   Losses step(int64_t step) override {
     Random random(seed_, "step", static_cast<uint64_t>(step));
@@ -261,20 +274,6 @@ class FastganRecipe : public Recipe {
     sampler_ =
         std::make_unique<BatchSampler>(std::move(split.training), encoder, settings_.batch_size,
                                        settings_.balance, settings_.augment, seed_);
-  }
-
-  void tell() const {
-    const auto& cohort = sampler_->cohort();
-    const auto& held_out = settings_.held_out;
-    say(fmt::format("{} slices of {} patients to train on, {} of {} held out{}", cohort.size(),
-                    cohort.participants().size(), held_out_slices_, held_out.size(),
-                    held_out.empty() ? "" : fmt::format(" ({})", fmt::join(held_out, ", "))));
-    for (const auto& [assignment, count] : sampler_->encoder().combinations())
-      if (count == 0)
-        warn(fmt::format("no training slice has {}; images of it will be a guess", assignment));
-    if (!scorer_)
-      warn(fmt::format("fewer than {} slices held out: no evaluation and no best checkpoint",
-                       kFewestHeldOut));
   }
 
   void build(torch::ScalarType compute) {

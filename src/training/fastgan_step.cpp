@@ -8,10 +8,10 @@
 namespace scintigen {
 
 FastganGradients fastgan_gradients(FastganGenerator& generator, FastganDiscriminator& discriminator,
-                                   const torch::Tensor& images, const torch::Tensor& real_conditions,
-                                   const torch::Tensor& z, const torch::Tensor& fake_conditions,
-                                   int64_t crop_row, int64_t crop_column,
-                                   const FastganStepOptions& options) {
+                                   const torch::Tensor& images,
+                                   const torch::Tensor& real_conditions, const torch::Tensor& z,
+                                   const torch::Tensor& fake_conditions, int64_t crop_row,
+                                   int64_t crop_column, const FastganStepOptions& options) {
   const auto generated = generator->forward(z, fake_conditions);  // (i)
   auto seen_real = images, seen_fake = generated;
   if (options.augmentation) {
@@ -19,10 +19,11 @@ FastganGradients fastgan_gradients(FastganGenerator& generator, FastganDiscrimin
     seen_real = seen.slice(0, 0, images.size(0));
     seen_fake = seen.slice(0, images.size(0));
   }
-  // (ii)-(iv); cut: the discriminator's gradient need not pass through G, nor the generator's through D's weights.
+  // (ii)-(iv); cut: the discriminator's gradient need not pass through G, nor the generator's
+  // through D's weights.
   const auto judged = seen_fake.detach().requires_grad_();
-  const auto real = discriminator->judge_and_reconstruct(seen_real.detach(), real_conditions, crop_row,
-                                                         crop_column);
+  const auto real = discriminator->judge_and_reconstruct(seen_real.detach(), real_conditions,
+                                                         crop_row, crop_column);
   const auto fake_logits = discriminator->forward(judged, fake_conditions);
   const auto real_loss = torch::relu(options.real_margin - real.logits).mean();
   const auto fake_loss = torch::relu(options.fake_margin + fake_logits).mean();

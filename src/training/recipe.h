@@ -25,6 +25,8 @@ class Recipe {
   virtual std::string method() const = 0;  ///< "fastgan"
   virtual int64_t steps_per_epoch() const = 0;
   virtual int64_t batch_size() const = 0;
+  /// Says what will be trained on, once everything is accepted.
+  virtual void tell() const {}
 
   /// One update of every network. What it does depends on `step`, the settings and state() only, so
   /// that a resumed run repeats an uninterrupted one bit for bit.

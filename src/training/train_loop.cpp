@@ -168,11 +168,12 @@ class Session {
       require(found.has_value(), "{}: holds no checkpoint to go on from; leave out --resume",
               run_.string());
       progression_ = *found;
-      say(fmt::format("going on from step {}", progression_.step));
     }
     elapsed_before_s_ = progression_.elapsed_s;
     std::filesystem::create_directories(run_ / "samples");
     log_to(run_ / "train.log");
+    recipe_.tell();
+    if (settings.resume) say(fmt::format("going on from step {}", progression_.step));
   }
 
   TrainEnd work() {

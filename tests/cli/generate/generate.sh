@@ -88,5 +88,5 @@ refuses "exists already" generate --run run --all 1 --out two
 refuses "exists already" generate --run run --all 1 --out cut.safetensors
 refuses "page.safetensors" generate --run run --all 1 --out page.safetensors/inside
 refuses "prepared cohort" generate --run run --all 1 --beside scans --out no
-refuses "required" generate --run run --all 1
+refuses 'is not given' generate --run run --all 1
 [ ! -e no ] || fail "a refused command left a folder"
