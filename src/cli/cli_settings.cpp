@@ -94,14 +94,23 @@ CLI::Option* declare(CLI::App& app, const SettingRow& row) {
 }
 
 /// What CLI11 could not place: an unknown flag, or a word too many.
-[[noreturn]] void refuse(const std::string& word, const std::vector<SettingRow>& rows) {
+[[noreturn]] void refuse(const std::string& word, const std::vector<SettingRow>& rows,
+                         bool takes_recipe) {
   if (word.rfind("-", 0) != 0)
     throw Error("'{}' is one word too many; quote a value that has spaces", word);
-  std::vector<std::string> flags = {"--help", "--recipe"};
+  std::vector<std::string> flags = {"--help"};
+  if (takes_recipe) flags.emplace_back("--recipe");
   for (const SettingRow& row : rows) flags.push_back(row.flag);
   const auto near = nearest_word(word.substr(0, word.find('=')), flags);
   throw Error("unknown flag {}; {}", word,
               near ? "did you mean " + *near + "?" : std::string("--help lists the flags"));
+}
+
+/// CLI11's "--out: 1 required  missing" and "resume was given a disallowed flag override".
+[[noreturn]] void refuse_value(const std::string& text) {
+  const std::string name = text.substr(0, text.find_first_of(": "));
+  if (name.rfind("--", 0) == 0) throw Error("{} has no value", name);
+  throw Error("--{} takes no value; leave it out, or give --no-{}", name, name);
 }
 
 void check_values(const std::vector<SettingRow>& rows, const std::vector<CLI::Option*>& options) {
@@ -136,11 +145,13 @@ CommandLine read_command_line(const CommandEntry& entry, const std::vector<std::
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::CallForHelp&) {
     return CommandLine::kHelpWanted;
+  } catch (const CLI::ArgumentMismatch& error) {
+    refuse_value(error.what());
   } catch (const CLI::ParseError& error) {
     throw Error(std::string(error.what()));
   }
   check_values(rows, options);
-  if (!app.remaining().empty()) refuse(app.remaining().front(), rows);
+  if (!app.remaining().empty()) refuse(app.remaining().front(), rows, entry.takes_recipe);
 
   if (!recipe.empty()) settings_from_recipe(settings, recipe);
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -25,13 +25,28 @@ refuses "unknown flag --thread; did you mean --threads?" "$SCINTIGEN" doctor --t
 refuses "unknown flag --thread=2; did you mean --threads?" "$SCINTIGEN" doctor --thread=2
 refuses "one word too many" "$SCINTIGEN" doctor patient
 refuses "--threads has no value; found --precision" "$SCINTIGEN" doctor --threads --precision float32
-refuses "--threads" "$SCINTIGEN" doctor --threads
+refuses "--threads has no value" "$SCINTIGEN" doctor --threads
 refuses "threads has the wrong type; expected a whole number" "$SCINTIGEN" doctor --threads two
 refuses "threads has the wrong type; expected a whole number" "$SCINTIGEN" doctor --threads 1.5
 refuses "threads is out of range; expected 0 to 1024, found -1" "$SCINTIGEN" doctor --threads -1
 refuses "--threads is given twice" "$SCINTIGEN" doctor --threads 1 --threads 2
 refuses "did you mean 'bfloat16'?" "$SCINTIGEN" doctor --precision bfloat61
 refuses "device: expected auto, cpu, cuda or cuda:N" "$SCINTIGEN" doctor --device gpu
+
+refuses "scintigen: train needs another word; there are: train fastgan" "$SCINTIGEN" train
+refuses "did you mean 'train fastgan'?" "$SCINTIGEN" trian fastgan
+train() { "$SCINTIGEN" train fastgan "$@"; }
+refuses "COHORT is not given" train --out run
+refuses "--out is not given" train cohort
+refuses "--out has no value" train cohort --out
+refuses "--resume takes no value" train cohort --out run --resume=yes
+refuses "--generator-widths: generator_widths has the wrong type" train cohort --out run --generator-widths 8,x
+refuses "--learning-rate: learning_rate is out of range" train cohort --out run --learning-rate nan
+refuses "recipe.toml" train cohort --out run --recipe recipe.toml
+printf 'batch_size = 5000\n' >recipe.toml
+refuses "batch_size is out of range" train cohort --out run --recipe recipe.toml
+printf 'batch_size = 2\n' >recipe.toml
+refuses "expected a prepared cohort" train cohort --out run --recipe recipe.toml --no-mix-neighbours
 
 works "$SCINTIGEN" doctor --threads=1 --device cpu
 has "cpu, 1 thread" works.out
