@@ -210,7 +210,7 @@ torch::Tensor Generate::make(SliceGenerator& generator, const SyntheticPlan& pla
                                       plan.conditions.narrow(0, first, here), kBatch));
     progress.advance(here);
   }
-  return torch::cat(made);
+  return made.empty() ? torch::empty({0, 64, 64}) : torch::cat(made);
 }
 
 nlohmann::ordered_json Generate::provenance(const SliceGenerator& generator,

@@ -31,7 +31,16 @@ Split split_of(const std::filesystem::path& run, const std::string& cohort_folde
               record["settings"].contains("held_out"),
           "{}: is not the record of a training run", (run / "run.json").string());
   const auto& settings = record["settings"];
-  auto cohort = read_cohort(cohort_folder.empty() ? settings.value("cohort", "") : cohort_folder);
+  const std::filesystem::path folder =
+      cohort_folder.empty() ? settings.value("cohort", "") : cohort_folder;
+  auto cohort = read_cohort(folder);
+  for (const auto& input : record.value("inputs", nlohmann::json::array())) {
+    const auto file = folder / std::filesystem::path(input.value("path", "")).filename();
+    require(file.filename() == "cohort.json" || !std::filesystem::exists(file) ||
+                sha256_of_file(file) == input.value("sha256", ""),
+            "{}: is not the file the run was trained on; name the run's own cohort with --cohort",
+            file.string());
+  }
   const auto where = settings.value("where", "");
   if (!where.empty()) cohort = cohort.where(where);
   const auto held_out = settings["held_out"].get<std::vector<std::string>>();
@@ -66,16 +75,21 @@ class Select : public Command {
     std::vector<Ranked> ranking;
     Progress progress("select", static_cast<int64_t>(candidates.size()), "checkpoint");
     for (const auto& checkpoint : candidates) {
-      const SliceGenerator probe(checkpoint, device, compute_type(device_));
-      ranking.push_back({checkpoint, scorer(slices_like(probe, split.held_out))});
-      record.add_input(checkpoint);
+      try {
+        const SliceGenerator probe(checkpoint, device, compute_type(device_));
+        ranking.push_back({checkpoint, scorer(slices_like(probe, split.held_out))});
+        record.add_input(checkpoint);
+      } catch (const Error& error) {
+        warn(fmt::format("{} (left out of the ranking)", error.what()));
+      }
       progress.advance();
     }
+    require(!ranking.empty(), "{}: no checkpoint could be read", run_);
     std::stable_sort(ranking.begin(), ranking.end(),
                      [](const auto& a, const auto& b) { return a.scores.score < b.scores.score; });
     write(run, ranking);
     record.finish();
-    return ranking.front().scores.vetoed ? 1 : 0;
+    return ranking.front().scores.vetoed || ranking.size() < candidates.size() ? 1 : 0;
   }
 
  private:

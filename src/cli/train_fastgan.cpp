@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "core/atomic_file.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/progress.h"
@@ -32,22 +33,39 @@ class TrainFastgan : public Command {
     // The recipe comes first: a setting that cannot work is refused before a run folder exists.
     const auto recipe =
         make_fastgan_recipe(cohort_, training_, device_, static_cast<uint64_t>(loop_.seed));
-    RunRecord record(loop_.out, "train fastgan", command_line, *this);
-    for (const char* name : {"cohort.json", "slices.tsv", "slices.safetensors"})
-      record.add_input(std::filesystem::path(cohort_) / name);
-    record.set("device", describe_device(use_device(device_)));
-    const auto end = train(*recipe, loop_);
+    std::unique_ptr<RunRecord> record;
+    const auto end = train(*recipe, loop_, [&] { record = begin_record(command_line); });
     if (end == TrainEnd::kFinished) {
-      record.finish();
+      record->finish();
       say("finished: " + loop_.out);
       return 0;
     }
-    record.finish("interrupted");
+    record->finish("interrupted");
     say("stopped with a checkpoint; the same command with --resume goes on: " + loop_.out);
     return end == TrainEnd::kInterrupted ? kInterrupted : 0;
   }
 
  private:
+  /// A resumed run keeps the records of its earlier sessions.
+  std::unique_ptr<RunRecord> begin_record(const std::vector<std::string>& command_line) {
+    const auto path = std::filesystem::path(loop_.out) / "run.json";
+    nlohmann::ordered_json earlier = nlohmann::ordered_json::array();
+    if (loop_.resume && std::filesystem::exists(path)) {
+      auto before = nlohmann::ordered_json::parse(read_file(path), nullptr, false);
+      if (before.is_object()) {
+        if (before.contains("earlier")) earlier = before["earlier"];
+        before.erase("earlier");
+        earlier.push_back(before);
+      }
+    }
+    auto record = std::make_unique<RunRecord>(loop_.out, "train fastgan", command_line, *this);
+    for (const char* name : {"cohort.json", "slices.tsv", "slices.safetensors"})
+      record->add_input(std::filesystem::path(cohort_) / name);
+    record->set("device", describe_device(use_device(device_)));
+    if (!earlier.empty()) record->set("earlier", earlier);
+    return record;
+  }
+
   std::string cohort_;
   LoopSettings loop_;
   FastganTraining training_;

@@ -107,6 +107,9 @@ ConditionEncoder::ConditionEncoder(const Table& table, const std::vector<std::st
   std::set<std::string> named;
   for (const auto& name : columns) {
     require(named.insert(name).second, "condition column {} is named twice", name);
+    require(
+        name != "participant_id",
+        "condition participant_id: a network must not learn who a slice is of; name other columns");
     columns_.push_back(learn_column(table, name, most_levels));
   }
   for (size_t row = 0; row < table.rows.size(); ++row) {

@@ -61,6 +61,18 @@ void refuse_other_settings(const TensorFile& file, Recipe& recipe) {
             file.source, key, before.value(key, nlohmann::json("nothing")).dump(), value.dump());
 }
 
+/// The last update may have overflowed although its loss was finite: such a state must not become a
+/// checkpoint.
+std::map<std::string, torch::Tensor> finite_state(Recipe& recipe, int64_t step) {
+  auto state = recipe.state();
+  for (const auto& [name, tensor] : state)
+    require(!tensor.is_floating_point() || tensor.isfinite().all().item<bool>(),
+            "training: tensor {} is not finite after step {}; checkpoints are left as they were; "
+            "lower --learning-rate",
+            name, step);
+  return state;
+}
+
 }  // namespace
 
 CheckpointFolder::CheckpointFolder(std::filesystem::path run, int64_t keep_last)
@@ -86,14 +98,16 @@ std::map<std::string, std::string> CheckpointFolder::metadata(Recipe& recipe,
 
 void CheckpointFolder::save(Recipe& recipe, const Progression& progression) {
   const auto path = folder_ / fmt::format("step-{:09d}.safetensors", progression.step);
-  write_tensors(path, recipe.state(), metadata(recipe, progression));
+  const auto about = metadata(recipe, progression);
+  write_tensors(path, finite_state(recipe, progression.step), about);
   const auto all = step_checkpoints(run_);
   for (size_t index = 0; index + static_cast<size_t>(keep_last_) < all.size(); ++index)
     std::filesystem::remove(all[index]);
 }
 
 void CheckpointFolder::save_best(Recipe& recipe, const Progression& progression) {
-  write_tensors(folder_ / "best.safetensors", recipe.state(), metadata(recipe, progression));
+  const auto about = metadata(recipe, progression);
+  write_tensors(folder_ / "best.safetensors", finite_state(recipe, progression.step), about);
 }
 
 std::vector<std::filesystem::path> step_checkpoints(const std::filesystem::path& run) {
@@ -116,7 +130,8 @@ std::optional<Progression> CheckpointFolder::load_newest(Recipe& recipe) {
     try {
       file = read_tensors(*path);
     } catch (const Error& error) {
-      warn(fmt::format("{} (passed over; an older checkpoint is used)", error.what()));
+      warn(fmt::format("{} (set aside as .damaged; an older checkpoint is used)", error.what()));
+      std::filesystem::rename(*path, path->string() + ".damaged");
       continue;
     }
     const auto method = file.metadata.find("method");

@@ -102,6 +102,22 @@ torch::Tensor translate(const torch::Tensor& images, int64_t limit, Random& rand
   return torch::stack(shifted);
 }
 
+/// FNV-1a over what is trained on, who is held out and how conditions are coded: a run does not go
+/// on with other data.
+std::string key_of(const torch::Tensor& slices, const std::vector<std::string>& held_out,
+                   const std::string& conditions) {
+  uint64_t key = 0xcbf29ce484222325ull;
+  const auto mix = [&](const void* bytes, size_t count) {
+    for (size_t k = 0; k < count; ++k)
+      key = (key ^ static_cast<const unsigned char*>(bytes)[k]) * 0x100000001b3ull;
+  };
+  const auto contiguous = slices.contiguous();
+  mix(contiguous.data_ptr(), contiguous.nbytes());
+  const auto texts = fmt::format("{}|{}", fmt::join(held_out, ","), conditions);
+  mix(texts.data(), texts.size());
+  return fmt::format("{:016x}", key);
+}
+
 PreparedCohort cohort_of(const std::string& folder, const FastganTraining& settings) {
   auto cohort = read_cohort(folder);
   require(cohort.slices.size(1) == kSide && cohort.slices.size(2) == kSide,
@@ -114,7 +130,10 @@ class FastganRecipe : public Recipe {
  public:
   FastganRecipe(const std::string& folder, FastganTraining& settings,
                 const DeviceSettings& device_settings, uint64_t seed)
-      : settings_(settings), seed_(seed), device_(use_device(device_settings)) {
+      : settings_(settings),
+        seed_(seed),
+        precision_(device_settings.precision),
+        device_(use_device(device_settings)) {
     read(folder);
     settings.held_out = settings_.held_out;
     build(compute_type(device_settings));
@@ -200,7 +219,12 @@ class FastganRecipe : public Recipe {
         {"training_patients", sampler_->cohort().participants().size()}};
     auto training = settings_to_json(as_settings_);
     training.erase("held_out");  // a checkpoint may travel; names of patients stay in run.json
+    for (const char* filter : {"where", "flip_where"})
+      if (training[filter].get<std::string>().find("participant_id") != std::string::npos)
+        training[filter] = "(names participants)";
     training["seed"] = seed_;
+    training["precision"] = precision_;
+    training["data"] = data_key_;
     return {{"network", settings_to_json(network_as_settings_).dump()},
             {"conditions", sampler_->encoder().to_json()},
             {"cohort", cohort.dump()},
@@ -220,19 +244,18 @@ class FastganRecipe : public Recipe {
       if (count == 0) continue;
       std::vector<int64_t> real;
       for (int64_t row = 0; row < cohort.size(); ++row)
-        if (sampler_->encoder().describe(cohort.table, static_cast<size_t>(row)) == assignment)
+        if (sampler_->encoder().text_values(cohort.table, static_cast<size_t>(row)) == assignment)
           real.push_back(row);
-      std::vector<torch::Tensor> shown;
-      for (int64_t k = 0; k < std::min<int64_t>(kSheetColumns, int64_t(real.size())); ++k)
-        shown.push_back(
-            cohort.slices[real[size_t(k) * real.size() / size_t(kSheetColumns) % real.size()]]);
-      if (!shown.empty()) rows.push_back({assignment + " real", torch::stack(shown), {}});
-      const auto y = sampler_->encoder().encode(assignment).repeat({kSheetColumns, 1});
-      rows.push_back({assignment + " synthetic",
-                      make_slices(Random(seed_, "sheet", combination)
-                                      .normal_tensor({kSheetColumns, settings_.network.latent}),
-                                  y),
-                      {}});
+      // Each synthetic slice has the condition of the real one above it, numbers included.
+      std::vector<int64_t> shown;
+      for (int64_t k = 0; k < kSheetColumns; ++k)
+        shown.push_back(real[size_t(k) * real.size() / size_t(kSheetColumns)]);
+      const auto chosen = torch::tensor(shown);
+      rows.push_back({assignment + " real", cohort.slices.index_select(0, chosen), {}});
+      const auto latents = Random(seed_, "sheet", combination)
+                               .normal_tensor({kSheetColumns, settings_.network.latent});
+      rows.push_back(
+          {assignment + " synthetic", make_slices(latents, encoded().index_select(0, chosen)), {}});
     }
     return draw_sheet(fmt::format("fastgan, step {}", step), rows,
                       "synthetic rows are made by a network; not for diagnosis");
@@ -271,6 +294,7 @@ class FastganRecipe : public Recipe {
       held_out_conditions_ = encoder.encode(split.held_out.table);
       scorer_ = std::make_unique<SliceScorer>(split.training.slices, split.held_out.slices);
     }
+    data_key_ = key_of(split.training.slices, held_out, encoder.to_json());
     sampler_ =
         std::make_unique<BatchSampler>(std::move(split.training), encoder, settings_.batch_size,
                                        settings_.balance, settings_.augment, seed_);
@@ -359,6 +383,7 @@ class FastganRecipe : public Recipe {
   AsSettings<FastganTraining> as_settings_{settings_};
   AsSettings<FastganSettings> network_as_settings_{settings_.network};
   uint64_t seed_;
+  std::string precision_, data_key_;
   torch::Device device_;
   std::unique_ptr<BatchSampler> sampler_;
   std::unique_ptr<SliceScorer> scorer_;

@@ -76,6 +76,14 @@ class GrowingTable {
  public:
   GrowingTable(std::filesystem::path path, int64_t resumed_step) : path_(std::move(path)) {
     if (!std::filesystem::exists(path_)) return;
+    auto text = read_file(path_);
+    text.erase(text.find_last_of('\n') +
+               1);  // a line that a full disk or a power cut left unfinished
+    if (text.empty()) {
+      std::filesystem::remove(path_);
+      return;
+    }
+    write_file(path_, text);
     auto table = read_table(path_);
     auto kept = table;
     kept.rows.clear();
@@ -186,6 +194,7 @@ class Session {
     scores_ = &scores;
     events_ = &events;
     Progress progress("train", last, "step", progression_.step);
+    const int64_t first_step = progression_.step;
     TrainEnd end = TrainEnd::kFinished;
     while (progression_.step < last) {
       const int64_t step = progression_.step + 1;
@@ -200,7 +209,8 @@ class Session {
         end = TrainEnd::kOutOfTime;
       if (end != TrainEnd::kFinished) break;
     }
-    if (end == TrainEnd::kFinished && progression_.step % settings_.sample_every != 0)
+    if (end != TrainEnd::kInterrupted && progression_.step > first_step &&
+        progression_.step % settings_.sample_every != 0)
       evaluate(progression_.step);
     save();
     return end;
@@ -275,8 +285,11 @@ class Session {
 
 }  // namespace
 
-TrainEnd train(Recipe& recipe, const LoopSettings& settings) {
-  return Session(recipe, settings).work();
+TrainEnd train(Recipe& recipe, const LoopSettings& settings,
+               const std::function<void()>& accepted) {
+  Session session(recipe, settings);
+  if (accepted) accepted();
+  return session.work();
 }
 
 }  // namespace scintigen

@@ -5,6 +5,7 @@
 // docs/file_formats.md.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "core/settings.h"
@@ -33,6 +34,9 @@ enum class TrainEnd { kFinished, kInterrupted, kOutOfTime };
 /// none; another process
 ///         trains in it; a loss that is not finite (names step and loss; checkpoints stay as they
 ///         were); disk full.
-TrainEnd train(Recipe& recipe, const LoopSettings& settings);
+/// `accepted` is called once nothing can be refused any more, before the first step: what a refused
+/// run must leave as it was (run.json) is written there.
+TrainEnd train(Recipe& recipe, const LoopSettings& settings,
+               const std::function<void()>& accepted = {});
 
 }  // namespace scintigen

@@ -22,6 +22,18 @@ works train cohort --out run --condition level $small
 refuses '--resume' train cohort --out run --condition level
 # shellcheck disable=SC2086
 refuses 'learning_rate' train cohort --out run --condition level $small --resume --learning-rate 0.1
+cp run/run.json before.json
+# shellcheck disable=SC2086
+refuses 'holds a run already' train cohort --out run --condition level $small --seed 9
+cmp -s run/run.json before.json || fail "a refused run changed run.json"
+refuses 'data' train cohort --out run --condition level $small --resume --held-out sub-02,sub-04
+refuses 'precision' train cohort --out run --condition level $small --resume --precision bfloat16
+refuses 'participant_id' train cohort --out other --condition participant_id
+# A condition that is a number, and sheets of it.
+awk -F'\t' 'BEGIN { OFS = FS } { print $0, NR == 1 ? "age" : 40 + NR }' scans/slices.tsv >scans/aged.tsv
+works "$SCINTIGEN" import --table scans/aged.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out aged
+works train aged --out aged_run --condition level,age $small
+[ -e aged_run/samples/step-000000002.png ] || fail "no sheet"
 refuses 'holds no checkpoint' "$SCINTIGEN" select cohort
 works "$SCINTIGEN" select run --images 32
 has '.safetensors' run/selected.txt
