@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Memory that a thread keeps between calls: on cache-line borders (a vector across two lines costs double), its pages
-// mapped once.
+// Memory that a thread keeps between calls: on cache-line borders (a vector across two lines costs
+// double), its pages mapped once.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,8 @@ class AlignedRoom {
   T* of(int64_t count) {
     if (count > size_) {
       memory_.reset();
-      memory_.reset(static_cast<T*>(::operator new(static_cast<size_t>(count) * sizeof(T), kAlignment)));
+      memory_.reset(
+          static_cast<T*>(::operator new(static_cast<size_t>(count) * sizeof(T), kAlignment)));
       size_ = count;
     }
     return memory_.get();
