@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/volume_io.h"
 #include "imaging/slices.h"
-#include "imaging/volume_io.h"
 
 namespace scintigen {
 namespace {

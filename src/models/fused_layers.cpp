@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "models/channel_kernels.h"
+#include "models/tile_convolution.h"
 #include "models/up_convolution.h"
 
 namespace scintigen {
@@ -335,6 +336,52 @@ struct Convolution : torch::autograd::Function<Convolution> {
   }
 };
 
+/// A weight of torch.nn's shape [O,I,k,k] as I,k,k,O in memory; no copy for kernels of role
+/// `tiled`.
+Tensor tiled(const Tensor& weight) { return weight.permute({1, 2, 3, 0}).contiguous(); }
+
+TileShape tile_shape(const Tensor& x, const Tensor& weight, int64_t stride) {
+  return {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0), stride};
+}
+
+struct TileConvolution : torch::autograd::Function<TileConvolution> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight,
+                        int64_t stride) {
+    const auto x = last(input), kernel = tiled(weight.detach());
+    const auto shape = tile_shape(x, weight, stride);
+    auto y = empty_map(x, shape.out, shape.height / stride, shape.width / stride);
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      tile_convolution_forward(shape, data<T>(x), data<float>(kernel), data<T>(y));
+    });
+    ctx->save_for_backward({x, weight});
+    ctx->saved_data["stride"] = stride;
+    return y;
+  }
+  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &x = saved[0], kernel = tiled(saved[1].detach()), g = last(grads[0]);
+    const auto shape = tile_shape(x, saved[1], ctx->saved_data["stride"].toInt());
+    const auto gx = ctx->needs_input_grad(0) ? torch::empty_like(x) : Tensor();
+    const auto gkernel = ctx->needs_input_grad(1) ? torch::empty_like(kernel) : Tensor();
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      tile_convolution_backward(shape, data<T>(g), data<T>(x), data<float>(kernel), data<T>(gx),
+                                data<float>(gkernel));
+    });
+    return {gx, gkernel.defined() ? gkernel.permute({3, 0, 1, 2}) : Tensor(), {}};
+  }
+};
+
+bool tiles_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                 int64_t padding) {
+  const int64_t side = stride == 1 ? 3 : 4;
+  return padding == 1 && !bias.defined() && weight.size(2) == side && weight.size(3) == side &&
+         weight.scalar_type() == torch::kFloat &&
+         tile_convolution_applies(tile_shape(x, weight, stride),
+                                  x.scalar_type() == torch::kBFloat16);
+}
+
 }  // namespace
 
 void use_plain_layers(bool plain) { plain_layers = plain; }
@@ -359,7 +406,11 @@ Tensor up_convolution(const Tensor& x, const Tensor& weight) {
 
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
                    int64_t padding) {
-  if (fused(x)) return Convolution::apply(x, weight, maybe(bias), stride, padding);
+  if (fused(x)) {
+    return tiles_apply(x, weight, bias, stride, padding)
+               ? TileConvolution::apply(x, weight, stride)
+               : Convolution::apply(x, weight, maybe(bias), stride, padding);
+  }
   return torch::conv2d(x, weight.to(x.scalar_type()),
                        bias.defined() ? bias.to(x.scalar_type()) : bias,
                        at::IntArrayRef{stride, stride}, at::IntArrayRef{padding, padding});

@@ -19,7 +19,7 @@ torch::Tensor empty_kernel(const std::vector<int64_t>& shape, KernelRole role) {
   if (shape.size() != 4) return torch::empty(shape);
   const int64_t a = shape[0], b = shape[1], h = shape[2], w = shape[3];
   switch (role) {
-    case KernelRole::up_convolution:
+    case KernelRole::tiled:
       return torch::empty_strided(shape, {1, h * w * a, w * a, a});
     case KernelRole::transposed:
       return torch::empty_strided(shape, {1, a, w * a * b, a * b});
@@ -96,8 +96,8 @@ torch::Tensor GatedInputBlockImpl::forward(const torch::Tensor& x) {
 }
 
 GatedUpBlockImpl::GatedUpBlockImpl(int64_t in, int64_t out, const LayerSettings& settings)
-    : conv(register_module(
-          "conv", kernel({2 * out, in, 3, 3}, false, settings, KernelRole::up_convolution))),
+    : conv(
+          register_module("conv", kernel({2 * out, in, 3, 3}, false, settings, KernelRole::tiled))),
       norm(register_module("norm", BatchNorm(2 * out, settings))) {}
 
 torch::Tensor GatedUpBlockImpl::forward(const torch::Tensor& x) {
@@ -117,8 +117,10 @@ torch::Tensor SkipLayerExcitationImpl::forward(const torch::Tensor& coarse,
 }
 
 DownBlockImpl::DownBlockImpl(int64_t in, int64_t out, const LayerSettings& settings)
-    : reduce(register_module("reduce", kernel({out, in, 4, 4}, false, settings))),
-      refine(register_module("refine", kernel({out, out, 3, 3}, false, settings))),
+    : reduce(
+          register_module("reduce", kernel({out, in, 4, 4}, false, settings, KernelRole::tiled))),
+      refine(
+          register_module("refine", kernel({out, out, 3, 3}, false, settings, KernelRole::tiled))),
       direct(register_module("direct", kernel({out, in, 1, 1}, false, settings))),
       reduce_norm(register_module("reduce_norm", BatchNorm(out, settings))),
       refine_norm(register_module("refine_norm", BatchNorm(out, settings))),

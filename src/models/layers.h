@@ -25,9 +25,9 @@ struct LayerSettings {
 };
 
 /// What a kernel is for: decides which axis is the output's and the order of its weight in memory,
-/// which is the one its arithmetic reads (the shape is torch.nn's): convolution O,k,k,I;
-/// up_convolution I,k,k,O; transposed k,k,O,I.
-enum class KernelRole { convolution, up_convolution, transposed, linear };
+/// which is the one its arithmetic reads (the shape is torch.nn's): convolution O,k,k,I; tiled
+/// (up-convolutions, 3x3, 4x4 of stride 2) I,k,k,O; transposed k,k,O,I.
+enum class KernelRole { convolution, tiled, transposed, linear };
 
 /// Weight and bias of a convolution, transposed convolution or linear layer.
 /// weight    as torch.nn shapes it: Conv2d [out,in,k,k], ConvTranspose2d [in,out,k,k], Linear
@@ -40,7 +40,7 @@ struct KernelImpl : torch::nn::Module {
              KernelRole role = KernelRole::convolution);
   /// The weight to convolve with: `weight`, or with spectral norm weight / sigma.
   torch::Tensor effective_weight();
-  /// Convolves x [N,in,H,W] (role convolution).
+  /// Convolves x [N,in,H,W] (roles convolution and tiled).
   torch::Tensor convolve(const torch::Tensor& x, int64_t stride = 1, int64_t padding = 0);
 
   torch::Tensor weight, bias, weight_u,

@@ -18,6 +18,10 @@ constexpr int64_t kTile = 8;    ///< rows of a tile: with two registers a row, 1
 /// Whether this processor has the instructions (AVX-512 F, BW, DQ, VL; for bfloat16 also BF16).
 bool panel_product_runs(bool bfloat16);
 
+/// Elements that count as one step of depth: bfloat16 is multiplied in pairs.
+template <class T>
+constexpr int64_t kStep = sizeof(T) == 4 ? 1 : 2;
+
 /// The left side: element (row, k) of block b at data[(row / 8) tile_step + (row % 8) row_step + k
 /// depth_step + b block_step], k counting pairs in bfloat16.
 template <class T>

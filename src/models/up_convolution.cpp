@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/up_convolution.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <numeric>
-#include <type_traits>
 
 #include "models/aligned_room.h"
 #include "models/panel_product.h"
+#include "models/parallel_parts.h"
 
 namespace scintigen {
 namespace {
 
 constexpr int64_t kTaps = 9;
-
-/// Elements that count as one step of depth: bfloat16 is multiplied in pairs.
-template <class T>
-constexpr int64_t kStep = std::is_same_v<T, float> ? 1 : 2;
 
 /// A thread's own memory.
 template <class T>
@@ -29,23 +23,6 @@ template <class T>
 Own<T>& own() {
   static thread_local Own<T> memory;
   return memory;
-}
-
-/// Cuts rows x columns of independent work for the threads there are: by rows first, so that a
-/// thread meets the images it met in the layer before (the cores may not share a cache). Each part
-/// packs the weights of its own columns. work(first row, last row, first column, last column); the
-/// cut does not change the result.
-template <class Work>
-void in_parts(int64_t rows, int64_t columns, const Work& work) {
-  const int64_t threads = at::get_num_threads(), by_row = std::min(rows, threads);
-  const int64_t by_column = std::min(columns, (threads + by_row - 1) / by_row);
-  at::parallel_for(0, by_row * by_column, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t part = begin; part < end; ++part) {
-      const int64_t r = part / by_column, c = part % by_column;
-      work(r * rows / by_row, (r + 1) * rows / by_row, c * columns / by_column,
-           (c + 1) * columns / by_column);
-    }
-  });
 }
 
 /// Lines of about `pixels` coarse pixels, a whole number of tiles.

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "core/nifti_bytes.h"
 #include "core/temporary_folder.h"
 #include "imaging/import.h"
-#include "imaging/nifti_bytes.h"
 
 namespace scintigen {
 

@@ -19,7 +19,7 @@ namespace scintigen {
 /// in the header, sform and qform over 1e-3 mm apart at a corner, axes that are not orthogonal.
 /// throws  Error: all of check_nifti(); 4-D; an affine that is singular; over 4 GiB as float32
 /// Uses    the volume as float32 and 1 MiB
-/// Checked tests/imaging/test_volume_io.cpp: 48 orientations x {sform, qform}, every number type,
+/// Checked tests/core/test_volume_io.cpp: 48 orientations x {sform, qform}, every number type,
 ///         both byte orders, NIfTI-2, against files written byte by byte
 Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/nifti_bytes.h"
 #include "core/temporary_folder.h"
-#include "imaging/nifti_bytes.h"
-#include "imaging/volume_io.h"
+#include "core/volume_io.h"
 
 namespace scintigen {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "imaging/volume_io.h"
+#include "core/volume_io.h"
 
 #include <zlib.h>
 

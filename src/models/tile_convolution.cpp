@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/tile_convolution.h"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "models/aligned_room.h"
+#include "models/panel_product.h"
+#include "models/parallel_parts.h"
+#include "models/vector_loops.h"
+
+namespace scintigen {
+namespace {
+
+using c10::BFloat16;
+constexpr int64_t kGroup = 64;  // tiles whose transformed pixels stay in a core's cache
+constexpr int64_t kSquare = kPanel * kPanel;
+
+/// A thread's own memory.
+template <class T>
+struct Own {
+  AlignedRoom<T> left, left_pairs, right, right_pairs, packed;
+  AlignedRoom<float> block, products;
+};
+template <class T>
+Own<T>& own() {
+  static thread_local Own<T> memory;
+  return memory;
+}
+
+/// Right sides [products][depth][32] for 32 outputs from `channel`.
+template <class T>
+void pack_weight(const TileShape& s, const float* weight, int64_t channel, T* packed) {
+  if constexpr (std::is_same_v<T, float>) {
+    tile_weight(s, weight, 0, s.depth(), channel, packed);
+  } else {
+    float* block = own<T>().block.of(s.products() * s.depth() * kPanel);
+    tile_weight(s, weight, 0, s.depth(), channel, block);
+    pack_panel(block, s.products() * s.depth(), kPanel, 0, packed);
+  }
+}
+
+/// Right sides for the gradient of x, [products][out][32], for 32 rows of depth from `row`.
+template <class T>
+void pack_transposed_weight(const TileShape& s, const float* weight, int64_t row, T* packed) {
+  float* block = own<T>().block.of(s.products() * kSquare);
+  for (int64_t m = 0; m < s.out; m += kPanel) {
+    tile_weight(s, weight, row, row + kPanel, m, block);  // [products][32 rows][32 outputs]
+    for (int64_t p = 0; p < s.products(); ++p) {
+      pack_transposed_panel(block + p * kSquare, kPanel, 0, packed + (p * s.out + m) * kPanel);
+    }
+  }
+}
+
+/// Adds to gx, float32.
+template <class T>
+void data_gradient(const TileShape& s, const T* gy, const float* weight, float* gx) {
+  const int64_t images = (kGroup + s.tiles_of_image() - 1) / s.tiles_of_image();
+  const int64_t groups = (s.images + images - 1) / images, products = s.products(),
+                size = products * s.out * kPanel;
+  in_parts(groups, s.depth() / kPanel,
+           [&](int64_t first_group, int64_t last_group, int64_t from, int64_t to) {
+             auto& memory = own<T>();
+             T* packed = memory.packed.of((to - from) * size);
+             for (int64_t k = from; k < to; ++k)
+               pack_transposed_weight(s, weight, k * kPanel, packed + (k - from) * size);
+             for (int64_t group = first_group; group < last_group; ++group) {
+               const int64_t first = group * images, last = std::min(first + images, s.images);
+               const int64_t first_tile = first * s.tiles_of_image(),
+                             tiles = (last - first) * s.tiles_of_image();
+               const int64_t spread_size = products * tiles * kPanel;
+               T* spread = memory.left.of(s.out / kPanel * spread_size);
+               float* sums = memory.products.of(spread_size);
+               for (int64_t m = 0; m < s.out; m += kPanel) {
+                 tile_output_adjoint(s, gy, first_tile, first_tile + tiles, m,
+                                     spread + m / kPanel * spread_size);
+               }
+               for (int64_t k = from; k < to; ++k) {
+                 for (int64_t p = 0; p < products; ++p) {
+                   const LeftSide<T> left{spread + p * tiles * kPanel, kPanel, kStep<T>,
+                                          kTile * kPanel, spread_size};
+                   multiply_panel(left, packed + (k - from) * size + p * s.out * kPanel,
+                                  kPanel / kStep<T>, s.out / kPanel, tiles / kTile,
+                                  sums + p * tiles * kPanel, kPanel, kTile * kPanel, false);
+                 }
+                 tile_input_adjoint(s, sums, first, last, k * kPanel / s.in, k * kPanel % s.in, gx);
+               }
+             }
+           });
+}
+
+/// The transformed pixels and gradients of some tiles as the two sides of products over tiles.
+template <class T>
+const T* as_pairs(const T* rows, int64_t products, int64_t tiles, int64_t columns,
+                  AlignedRoom<T>& room) {
+  if constexpr (kStep<T> == 1) {
+    return rows;
+  } else {
+    T* pairs = room.of(products * tiles * columns);
+    interleave_rows(rows, products * tiles, columns, pairs);
+    return pairs;
+  }
+}
+
+template <class T>
+void weight_gradient(const TileShape& s, const T* gy, const T* x, float* gweight) {
+  const int64_t products = s.products(), depth = s.depth();
+  in_parts(s.out / kPanel, depth / kPanel,
+           [&](int64_t from, int64_t to, int64_t first_row, int64_t last_row) {
+             auto& memory = own<T>();
+             const int64_t rows = (last_row - first_row) * kPanel, size = products * rows * kPanel;
+             float* sums = memory.products.of((to - from) * size);
+             for (int64_t first = 0; first < s.tiles(); first += kGroup) {
+               const int64_t last = std::min(first + kGroup, s.tiles()), tiles = last - first;
+               T *seen = memory.left.of(products * tiles * depth),
+                 *spread = memory.right.of(products * tiles * kPanel);
+               tile_input(s, x, first, last, seen);
+               const T* left = as_pairs(seen, products, tiles, depth, memory.left_pairs);
+               for (int64_t m = from; m < to; ++m) {
+                 tile_output_adjoint(s, gy, first, last, m * kPanel, spread);
+                 const T* right = as_pairs(spread, products, tiles, kPanel, memory.right_pairs);
+                 for (int64_t p = 0; p < products; ++p) {
+                   const LeftSide<T> side{left + p * tiles * depth + first_row * kPanel * kStep<T>,
+                                          kStep<T>, kStep<T> * depth, kStep<T> * kTile, 0};
+                   multiply_panel(side, right + p * tiles * kPanel, tiles / kStep<T>, 1,
+                                  rows / kTile, sums + (m - from) * size + p * rows * kPanel,
+                                  kPanel, kTile * kPanel, first > 0);
+                 }
+               }
+             }
+             for (int64_t m = from; m < to; ++m) {
+               tile_weight_adjoint(s, sums + (m - from) * size, first_row * kPanel,
+                                   last_row * kPanel, m * kPanel, gweight);
+             }
+           });
+}
+
+SCINTIGEN_CLONES void round_all(const float* from, int64_t count, BFloat16* to) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; ++i) store(from[i], to + i);
+}
+
+}  // namespace
+
+bool tile_convolution_applies(const TileShape& s, bool bfloat16) {
+  return panel_product_runs(bfloat16) && (s.stride == 1 || s.stride == 2) && s.in % kPanel == 0 &&
+         s.out % kPanel == 0 && s.images > 0 && s.height > 0 && s.width > 0 &&
+         s.height % (2 * s.stride) == 0 && s.width % (2 * s.stride) == 0 &&
+         s.tiles_of_image() % kTile == 0;
+}
+
+template <class T>
+void tile_convolution_forward(const TileShape& s, const T* x, const float* weight, T* y) {
+  const int64_t products = s.products(), depth = s.depth(),
+                groups = (s.tiles() + kGroup - 1) / kGroup;
+  in_parts(
+      groups, s.out / kPanel,
+      [&](int64_t first_group, int64_t last_group, int64_t from, int64_t to) {
+        auto& memory = own<T>();
+        const int64_t size = products * depth * kPanel;
+        T* packed = memory.packed.of((to - from) * size);
+        for (int64_t m = from; m < to; ++m)
+          pack_weight(s, weight, m * kPanel, packed + (m - from) * size);
+        for (int64_t group = first_group; group < last_group; ++group) {
+          const int64_t first = group * kGroup, last = std::min(first + kGroup, s.tiles()),
+                        tiles = last - first;
+          T* seen = memory.left.of(products * tiles * depth);
+          float* sums = memory.products.of(products * tiles * kPanel);
+          tile_input(s, x, first, last, seen);
+          for (int64_t m = from; m < to; ++m) {
+            for (int64_t p = 0; p < products; ++p) {
+              const LeftSide<T> left{seen + p * tiles * depth, depth, kStep<T>, kTile * depth, 0};
+              multiply_panel(left, packed + (m - from) * size + p * depth * kPanel,
+                             depth / kStep<T>, 1, tiles / kTile, sums + p * tiles * kPanel, kPanel,
+                             kTile * kPanel, false);
+            }
+            tile_output(s, sums, first, last, m * kPanel, y);
+          }
+        }
+      });
+}
+
+template <class T>
+void tile_convolution_backward(const TileShape& s, const T* gy, const T* x, const float* weight,
+                               T* gx, float* gweight) {
+  if (gx != nullptr) {
+    // Tiles overlap, so they add, in float32.
+    const int64_t image = s.height * s.width * s.in;
+    constexpr bool direct = std::is_same_v<T, float>;
+    static thread_local AlignedRoom<float> room;
+    float* sums = nullptr;
+    if constexpr (direct) {
+      sums = gx;
+    } else {
+      sums = room.of(s.images * image);
+    }
+    in_parts(s.images, 1, [&](int64_t from, int64_t to, int64_t, int64_t) {
+      std::fill_n(sums + from * image, (to - from) * image, 0.0f);
+    });
+    data_gradient(s, gy, weight, sums);
+    if constexpr (!direct) {
+      in_parts(s.images, 1, [&](int64_t from, int64_t to, int64_t, int64_t) {
+        round_all(sums + from * image, (to - from) * image, gx + from * image);
+      });
+    }
+  }
+  if (gweight != nullptr) weight_gradient(s, gy, x, gweight);
+}
+
+template void tile_convolution_forward(const TileShape&, const float*, const float*, float*);
+template void tile_convolution_forward(const TileShape&, const BFloat16*, const float*, BFloat16*);
+template void tile_convolution_backward(const TileShape&, const float*, const float*, const float*,
+                                        float*, float*);
+template void tile_convolution_backward(const TileShape&, const BFloat16*, const BFloat16*,
+                                        const float*, BFloat16*, float*);
+
+}  // namespace scintigen
