@@ -25,6 +25,7 @@ struct CommandEntry {
   bool takes_recipe = false;  ///< --recipe FILE.toml
 };
 
+CommandEntry simulate_command();
 CommandEntry import_command();
 CommandEntry train_fastgan_command();
 CommandEntry select_command();

@@ -30,11 +30,11 @@ namespace {
 constexpr int kFailed = 2;
 
 std::vector<CommandEntry> command_table() {
-  return {
+  return {simulate_command(),
 #ifdef SCINTIGEN_WITH_ITK
-      import_command(),
+          import_command(),
 #endif
-      train_fastgan_command(), select_command(), generate_command(), doctor_command()};
+          train_fastgan_command(), select_command(), generate_command(), doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {

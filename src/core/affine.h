@@ -14,7 +14,7 @@ inline Affine identity_affine() {
   return {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}}};
 }
 
-inline Point apply(const Affine& a, const Point& p) {
+inline Point transform_point(const Affine& a, const Point& p) {
   Point q{};
   for (size_t i = 0; i < 3; ++i) q[i] = a[i][0] * p[0] + a[i][1] * p[1] + a[i][2] * p[2] + a[i][3];
   return q;

@@ -31,12 +31,23 @@ struct NiftiHeader {
 /// Uses    under 16 MiB whatever the header claims.
 NiftiHeader check_nifti(const std::filesystem::path& path, int64_t limit_bytes = int64_t{8} << 30);
 
-/// Writes float32 NIfTI-1 (.nii or .nii.gz), atomically. sform = qform, both code `form_code`
-/// (1 scanner, 2 aligned, 4 MNI). `description` (<= 79 bytes) goes to descrip: synthetic volumes
-/// say so there. The header holds nothing else: no names, no dates; unused bytes are zero. throws
-/// Error: voxels not float32 [D,H,W], a side over 32767, an affine whose axes are not orthogonal
-/// (1e-3).
+/// How voxels are stored. kInt16: whole numbers as they are where they fit, else scaled by their
+/// largest magnitude / 32767. kUint8: whole numbers 0 to 255 only (masks, labels).
+enum class NiftiNumber { kFloat32, kInt16, kUint8 };
+
+/// Writes NIfTI-1 (.nii or .nii.gz), atomically. sform = qform, both code `form_code` (1 scanner,
+/// 2 aligned, 4 MNI). `description` (<= 79 bytes) goes to descrip: synthetic volumes say so there.
+/// The header holds nothing else: no names, no dates; unused bytes are zero. throws  Error: voxels
+/// not float32 [D,H,W], a side over 32767, an affine whose axes are not orthogonal (1e-3), kInt16
+/// or kUint8 of numbers that are not finite, kUint8 of others than 0, 1, .. 255.
 void write_nifti(const std::filesystem::path& path, const Volume& volume,
-                 const std::string& description, int form_code = 1);
+                 const std::string& description, int form_code = 1,
+                 NiftiNumber number = NiftiNumber::kFloat32);
+
+/// Writes a vector at each voxel: `vectors` float32 [3,D,H,W], mm along x, y, z of the world
+/// (RAS+), as NIfTI's fifth dimension with intent code 1007 (vector).
+void write_nifti_vectors(const std::filesystem::path& path, const torch::Tensor& vectors,
+                         const Affine& voxel_to_world, const std::string& description,
+                         int form_code = 1);
 
 }  // namespace scintigen

@@ -86,33 +86,44 @@ void check_affine(const Affine& affine, const std::array<double, 3>& spacing,
     }
 }
 
-std::string header_bytes(const Volume& volume, const std::string& description, int form_code,
+/// What a header says beside the place of the voxels.
+struct Stored {
+  int16_t datatype = 16, bits = 32;  // float32
+  float slope = 1;
+  bool vectors = false;
+};
+
+std::string header_bytes(torch::IntArrayRef sides, const Affine& voxel_to_world,
+                         const Stored& stored, const std::string& description, int form_code,
                          const std::string& name) {
-  const auto spacing = spacing_mm(volume.voxel_to_world);
-  check_affine(volume.voxel_to_world, spacing, name);
+  const auto spacing = spacing_mm(voxel_to_world);
+  check_affine(voxel_to_world, spacing, name);
   std::string header(kHeaderBytes + 4, '\0');  // four zero bytes: no extensions
   put<int32_t>(header, 0, kHeaderBytes);
-  put<int16_t>(header, 40, 3);
+  put<int16_t>(header, 40, stored.vectors ? 5 : 3);
   for (size_t i = 0; i < 7; ++i)
-    put<int16_t>(header, 42 + 2 * i,
-                 i < 3 ? static_cast<int16_t>(volume.voxels.size(2 - static_cast<int64_t>(i))) : 1);
-  put<int16_t>(header, 70, 16);  // float32
-  put<int16_t>(header, 72, 32);
-  const Quaternion q = quaternion_of(volume.voxel_to_world, spacing);
+    put<int16_t>(header, 42 + 2 * i, i < 3 ? static_cast<int16_t>(sides[2 - i]) : 1);
+  if (stored.vectors) {
+    put<int16_t>(header, 50, 3);
+    put<int16_t>(header, 68, 1007);
+  }
+  put<int16_t>(header, 70, stored.datatype);
+  put<int16_t>(header, 72, stored.bits);
+  const Quaternion q = quaternion_of(voxel_to_world, spacing);
   put<float>(header, 76, static_cast<float>(q.handedness));
   for (size_t i = 0; i < 3; ++i) put<float>(header, 80 + 4 * i, static_cast<float>(spacing[i]));
   put<float>(header, 108, static_cast<float>(header.size()));
-  put<float>(header, 112, 1);  // slope
-  header[123] = 2;             // mm
+  put<float>(header, 112, stored.slope);
+  header[123] = 2;  // mm
   std::copy(description.begin(), description.end(), header.begin() + 148);
   put<int16_t>(header, 252, static_cast<int16_t>(form_code));
   put<int16_t>(header, 254, static_cast<int16_t>(form_code));
   const double form[3] = {q.b, q.c, q.d};
   for (size_t i = 0; i < 3; ++i) {
     put<float>(header, 256 + 4 * i, static_cast<float>(form[i]));
-    put<float>(header, 268 + 4 * i, static_cast<float>(volume.voxel_to_world[i][3]));
+    put<float>(header, 268 + 4 * i, static_cast<float>(voxel_to_world[i][3]));
     for (size_t j = 0; j < 4; ++j)
-      put<float>(header, 280 + 16 * i + 4 * j, static_cast<float>(volume.voxel_to_world[i][j]));
+      put<float>(header, 280 + 16 * i + 4 * j, static_cast<float>(voxel_to_world[i][j]));
   }
   std::memcpy(header.data() + 344, "n+1", 4);
   return header;
@@ -154,41 +165,92 @@ class GzipWriter {
   z_stream stream_{};
 };
 
-}  // namespace
-
-void write_nifti(const std::filesystem::path& path, const Volume& volume,
-                 const std::string& description, int form_code) {
+void check_arguments(const std::filesystem::path& path, torch::IntArrayRef sides,
+                     const std::string& description, int form_code) {
   const std::string name = path.string(), file_name = path.filename().string();
-  const bool zip = ends_with(file_name, ".nii.gz");
-  require(zip || ends_with(file_name, ".nii"), "{}: expected a name ending in .nii or .nii.gz",
-          name);
-  require(volume.voxels.defined() && volume.voxels.dim() == 3 &&
-              volume.voxels.scalar_type() == torch::kFloat && volume.voxels.numel() > 0,
-          "{}: voxels are not float32 [D,H,W]", name);
-  for (int64_t side : volume.voxels.sizes())
+  require(ends_with(file_name, ".nii.gz") || ends_with(file_name, ".nii"),
+          "{}: expected a name ending in .nii or .nii.gz", name);
+  for (int64_t side : sides)
     require(side <= std::numeric_limits<int16_t>::max(),
             "{}: a side of {} voxels; NIfTI-1 holds at most 32767", name, side);
   require(description.size() <= 79, "{}: description of {} bytes; NIfTI holds 79", name,
           description.size());
   require(form_code >= 1 && form_code <= 5, "{}: form code {}; expected 1 to 5", name, form_code);
-  const std::string header = header_bytes(volume, description, form_code, name);
-  const torch::Tensor voxels = volume.voxels.detach().to(torch::kCPU).contiguous();
-  const auto bytes = static_cast<size_t>(voxels.numel()) * sizeof(float);
+}
+
+/// `voxels` as they are stored, and the header's word about it.
+torch::Tensor converted(const torch::Tensor& voxels, NiftiNumber number, Stored& stored,
+                        const std::string& name) {
+  if (number == NiftiNumber::kFloat32) return voxels;
+  const double least = voxels.min().item<double>(), most = voxels.max().item<double>();
+  require(std::isfinite(least) && std::isfinite(most),
+          "{}: voxels that are not finite; expected finite ones for whole numbers", name);
+  const bool whole = voxels.equal(voxels.round());
+  if (number == NiftiNumber::kUint8) {
+    require(whole && least >= 0 && most <= 255,
+            "{}: voxels from {} to {}; expected whole numbers from 0 to 255", name, least, most);
+    stored.datatype = 2, stored.bits = 8;
+    return voxels.to(torch::kUInt8);
+  }
+  stored.datatype = 4, stored.bits = 16;
+  constexpr double kMost = std::numeric_limits<int16_t>::max();
+  const double magnitude = std::max(std::abs(least), std::abs(most));
+  if (whole && magnitude <= kMost) return voxels.to(torch::kInt16);
+  stored.slope = static_cast<float>(magnitude / kMost);
+  return (voxels / stored.slope).round().to(torch::kInt16);
+}
+
+void write_bytes(const std::filesystem::path& path, const std::string& header,
+                 const torch::Tensor& numbers) {
+  const auto bytes = static_cast<size_t>(numbers.numel()) * numbers.element_size();
   if (path.has_parent_path()) {
     std::error_code error;
     std::filesystem::create_directories(path.parent_path(), error);
-    require(!error, "{}: its folder cannot be made: {}", name, error.message());
+    require(!error, "{}: its folder cannot be made: {}", path.string(), error.message());
   }
   AtomicFile file(path);
-  if (zip) {
+  if (ends_with(path.filename().string(), ".nii.gz")) {
     GzipWriter writer(file);
     writer.write(header.data(), header.size(), false);
-    writer.write(voxels.data_ptr(), bytes, true);
+    writer.write(numbers.data_ptr(), bytes, true);
   } else {
     file.write(header);
-    file.write(voxels.data_ptr(), bytes);
+    file.write(numbers.data_ptr(), bytes);
   }
   file.commit();
+}
+
+}  // namespace
+
+void write_nifti(const std::filesystem::path& path, const Volume& volume,
+                 const std::string& description, int form_code, NiftiNumber number) {
+  const std::string name = path.string();
+  require(volume.voxels.defined() && volume.voxels.dim() == 3 &&
+              volume.voxels.scalar_type() == torch::kFloat && volume.voxels.numel() > 0,
+          "{}: voxels are not float32 [D,H,W]", name);
+  check_arguments(path, volume.voxels.sizes(), description, form_code);
+  Stored stored;
+  const torch::Tensor numbers =
+      converted(volume.voxels.detach().to(torch::kCPU), number, stored, name).contiguous();
+  write_bytes(
+      path,
+      header_bytes(numbers.sizes(), volume.voxel_to_world, stored, description, form_code, name),
+      numbers);
+}
+
+void write_nifti_vectors(const std::filesystem::path& path, const torch::Tensor& vectors,
+                         const Affine& voxel_to_world, const std::string& description,
+                         int form_code) {
+  const std::string name = path.string();
+  require(vectors.defined() && vectors.dim() == 4 && vectors.size(0) == 3 &&
+              vectors.scalar_type() == torch::kFloat && vectors.numel() > 0,
+          "{}: vectors are not float32 [3,D,H,W]", name);
+  const auto sides = vectors.sizes().slice(1);
+  check_arguments(path, sides, description, form_code);
+  Stored stored;
+  stored.vectors = true;
+  write_bytes(path, header_bytes(sides, voxel_to_world, stored, description, form_code, name),
+              vectors.detach().to(torch::kCPU).contiguous());
 }
 
 }  // namespace scintigen
