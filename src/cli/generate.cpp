@@ -26,6 +26,7 @@ constexpr int kInterrupted = 130;
 constexpr int64_t kBatch = 16;  // its maps stay in the cache; measured best of 4 to 64
 constexpr int64_t kChunk = 32 * kBatch;
 constexpr size_t kSheetConditions = 24;
+constexpr int64_t kUsualCount = 16;
 
 using Clock = std::chrono::steady_clock;
 
@@ -97,7 +98,7 @@ class Generate : public Command {
 
   std::string run_, checkpoint_, like_, where_, beside_, out_;
   std::vector<std::string> condition_;
-  int64_t count_ = 16, all_ = 0, interpolate_ = 0, seed_ = 1;
+  int64_t count_ = 0, all_ = 0, interpolate_ = 0, seed_ = 1;
   double scale_ = 1;
   bool live_weights_ = false;
   DeviceSettings device_;
@@ -111,7 +112,7 @@ void Generate::visit(SettingsVisitor& v) {
   v.visit(text("checkpoint", "this checkpoint file instead of --run"), checkpoint_);
   v.visit(text("condition", "what to make: level=cortex,pattern=normal; may be given again"),
           condition_);
-  v.visit(number("count", "images of each --condition", 1, kMostImages), count_);
+  v.visit(number("count", "images of each --condition; 0 = 16", 0, kMostImages), count_);
   v.visit(text("like", "one image for each row of this slice table (or prepared cohort)"), like_);
   v.visit(text("where", "rows of --like to use: level=cortex;pattern=normal,unilateral"), where_);
   v.visit(
@@ -142,6 +143,11 @@ void Generate::check_what_is_asked() const {
   require(where_.empty() || !like_.empty(), "generate: --where chooses rows of --like");
   require(interpolate_ == 0 || like_.empty(),
           "generate: --interpolate goes with --condition or --all, not with --like");
+  require(count_ == 0 || (like_.empty() && all_ == 0 && interpolate_ == 0),
+          "generate: --count goes with --condition; {} says itself how many",
+          !like_.empty() ? "--like"
+          : all_ > 0     ? "--all"
+                         : "--interpolate");
   require(interpolate_ != 1, "generate: --interpolate 1; expected at least 2, both ends included");
   const std::filesystem::path out(out_);
   require(!std::filesystem::exists(out) ||
@@ -193,7 +199,11 @@ SyntheticPlan Generate::plan(const SliceGenerator& generator) const {
   else if (interpolate_ > 0)
     plan = plan_interpolation(generator, wanted_conditions(encoder), interpolate_, seed);
   else
-    plan = plan_conditions(generator, wanted_conditions(encoder), all_ > 0 ? all_ : count_, seed);
+    plan = plan_conditions(generator, wanted_conditions(encoder),
+                           all_ > 0     ? all_
+                           : count_ > 0 ? count_
+                                        : kUsualCount,
+                           seed);
   for (const auto& group : by_condition(plan))
     if (encoder.training_count(group.first) == 0)
       warn(fmt::format("{} had no training slice (count 0): its images are a guess", group.first));
@@ -309,7 +319,10 @@ int Generate::run(const std::vector<std::string>& command_line) {
   const auto file = checkpoint();
   const auto device = use_device(device_);
   SliceGenerator generator(file, device, compute_type(device_), !live_weights_);
-  if (!beside_.empty()) real_ = read_cohort(beside_);
+  if (!beside_.empty()) {
+    real_ = read_cohort(beside_);
+    for (const auto& column : generator.encoder().columns()) real_.table.column(column.name);
+  }
   // All that can be refused is refused before the folder is made.
   const auto wanted = plan(generator);
 
@@ -330,7 +343,9 @@ int Generate::run(const std::vector<std::string>& command_line) {
                               ? made_by["TrainingCohort"].value("pixel_mm", 0.0)
                               : 0.0;
   write_synthetic_set(folder, wanted, images, scale_, pixel_mm, made_by);
-  write_png(folder / "sheet.png", sheet(generator, wanted, images));
+  // Real slices are not part of what may be given away: the name says what the sheet shows.
+  write_png(folder / (beside_.empty() ? "sheet.png" : "sheet_with_real.png"),
+            sheet(generator, wanted, images));
   const double total_s = seconds_since(start);
   record.set("images", images.size(0));
   record.set("images_per_s", static_cast<double>(images.size(0)) / total_s);

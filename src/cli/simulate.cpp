@@ -62,7 +62,8 @@ class SimulateCommand : public Command {
     record.set("scans", scans);
     record.set("scans_per_s", static_cast<double>(scans - done) / took.count());
     record.finish();
-    say(fmt::format("{} people, {} scans in {}: {}", people, scans, duration_text(took.count()), out_));
+    say(fmt::format("{} people, {} scans in {}: {}", people, scans, duration_text(took.count()),
+                    out_));
     return notes.empty() ? 0 : kSomethingShort;
   }
 
@@ -75,15 +76,16 @@ class SimulateCommand : public Command {
 }  // namespace
 
 CommandEntry simulate_command() {
-  return {"simulate", "A cohort of brain scans with known truth, from nothing",
-          "Makes people who never lived (Colin 27's head under random smooth deformations, aged), "
-          "gives them tracer uptake and disease, scans them (SPECT with collimator blur, "
-          "attenuation, scatter, counting noise and OSEM; PET; T1), each modality in its own "
-          "position and grid, and writes a BIDS-like data set with `participants.tsv`, "
-          "`slices.tsv` and the truth in `derivatives/truth`. The same settings and seed make the "
-          "same files for any number of threads; a run that was stopped goes on when started again.",
-          "scintigen simulate --like ischaemia --participants 24 --out simulated",
-          [] { return std::unique_ptr<Command>(new SimulateCommand); }};
+  return {
+      "simulate", "A cohort of brain scans with known truth, from nothing",
+      "Makes people who never lived (Colin 27's head under random smooth deformations, aged), "
+      "gives them tracer uptake and disease, scans them (SPECT with collimator blur, "
+      "attenuation, scatter, counting noise and OSEM; PET; T1), each modality in its own "
+      "position and grid, and writes a BIDS-like data set with `participants.tsv`, "
+      "`slices.tsv` and the truth in `derivatives/truth`. The same settings and seed make the "
+      "same files for any number of threads; a run that was stopped goes on when started again.",
+      "scintigen simulate --like ischaemia --participants 24 --out simulated",
+      [] { return std::unique_ptr<Command>(new SimulateCommand); }};
 }
 
 }  // namespace scintigen

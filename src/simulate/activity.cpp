@@ -13,7 +13,8 @@ namespace {
 constexpr double kRegionSd = 0.05, kTracerSd = 0.02, kHemisphereSd = 0.04, kRegionSideSd = 0.03;
 constexpr double kCerebellarSd = 0.02, kCerebellarMost = 0.06;
 constexpr double kSmoothSd = 0.04, kSmoothMm = 15;
-constexpr double kCerebellarSmooth = 0.25;  // of that: its hemispheres stay within 10 % of each other
+constexpr double kCerebellarSmooth =
+    0.25;  // of that: its hemispheres stay within 10 % of each other
 constexpr double kFrontalPerYear = -0.0045, kOtherPerYear = -0.0022, kMiddleAge = 60;
 constexpr double kWhiteSd = 0.08;
 
@@ -23,28 +24,41 @@ struct TracerFacts {
   Uptake uptake;
 };
 
-// cortex visual medial-temporal caudate putamen pallidum thalamus cerebellum stem | white csf scalp | k
+// cortex visual medial-temporal caudate putamen pallidum thalamus cerebellum stem | white csf scalp
+// | k
 const std::array<TracerFacts, 4> kTracers = {{
-    {"I-123 IMP", "IMP", 0.01475, 0.0262, {100, 110, 88, 100, 100, 70, 105, 110, 60, 25, 2, 6, 0}},
-    {"Tc-99m HMPAO", "HMPAO", 0.01536, 0.0272,
-     {100, 105, 94, 112, 114, 80, 110, 125, 72, 28, 2, 7, 1.5}},
-    {"Tc-99m ECD", "ECD", 0.01536, 0.0272, {100, 122, 80, 98, 100, 66, 88, 108, 55, 25, 2, 6, 2.5}},
-    {"F-18 FDG", "FDG", 0.0096, 0.0165, {100, 108, 75, 112, 115, 80, 108, 85, 58, 27, 2, 5, 0}},
+    {"I-123 IMP", "IMP", 0.01475, 0.0262, {100, 110, 88, 100, 100, 70, 105, 110, 60, 30, 2, 6, 0}},
+    {"Tc-99m HMPAO",
+     "HMPAO",
+     0.01536,
+     0.0272,
+     {100, 105, 94, 112, 114, 80, 110, 125, 72, 33, 2, 7, 1.5}},
+    {"Tc-99m ECD", "ECD", 0.01536, 0.0272, {100, 122, 80, 98, 100, 66, 88, 108, 55, 31, 2, 6, 2.5}},
+    {"F-18 FDG", "FDG", 0.0096, 0.0165, {100, 108, 75, 112, 115, 80, 108, 85, 58, 30, 2, 5, 0}},
 }};
 
 const TracerFacts& facts(Tracer tracer) { return kTracers[static_cast<size_t>(tracer)]; }
 
 double structure_uptake(const Uptake& u, Structure structure) {
   switch (structure) {
-    case Structure::kCortex: return u.cortex;
-    case Structure::kVisual: return u.visual;
-    case Structure::kMedialTemporal: return u.medial_temporal;
-    case Structure::kCaudate: return u.caudate;
-    case Structure::kPutamen: return u.putamen;
-    case Structure::kPallidum: return u.pallidum;
-    case Structure::kThalamus: return u.thalamus;
-    case Structure::kCerebellum: return u.cerebellum;
-    case Structure::kBrainStem: return u.brain_stem;
+    case Structure::kCortex:
+      return u.cortex;
+    case Structure::kVisual:
+      return u.visual;
+    case Structure::kMedialTemporal:
+      return u.medial_temporal;
+    case Structure::kCaudate:
+      return u.caudate;
+    case Structure::kPutamen:
+      return u.putamen;
+    case Structure::kPallidum:
+      return u.pallidum;
+    case Structure::kThalamus:
+      return u.thalamus;
+    case Structure::kCerebellum:
+      return u.cerebellum;
+    case Structure::kBrainStem:
+      return u.brain_stem;
   }
   return u.cortex;
 }
@@ -129,10 +143,13 @@ Volume make_activity(const TemplateHead& head, const HeadMaps& maps, const Metab
     const Point at = {q[0], q[1], q[2]};
     const bool cerebellar = head.regions[region].structure == Structure::kCerebellum;
     double factor = 1 + (cerebellar ? kCerebellarSmooth : 1) * metabolism.variation.value(at);
+    factor *= perfusion(1, reserve);
     const double disease = lesions.empty() ? 1 : lesion_factor(head, lesions, at, region);
-    factor *= perfusion(disease, reserve);
-    double gray = factor * metabolism.region[region] / 100, white = factor * metabolism.white / 100;
+    const double change = perfusion(disease, reserve) / perfusion(1, reserve);
+    double gray = factor * metabolism.region[region] / 100;
     if (k > 0) gray *= (1 + k) / (gray + k);
+    gray *= change;
+    const double white = change * factor * metabolism.white / 100;
     out[v] = static_cast<float>(100 * (gray * maps.gray[v] + white * maps.white[v]) +
                                 metabolism.csf * maps.csf[v] + outside);
   }
@@ -145,7 +162,8 @@ Volume make_attenuation(const HeadMaps& maps, Tracer tracer) {
   const auto water = static_cast<float>(water_attenuation(tracer));
   const auto bone = static_cast<float>(bone_attenuation(tracer));
   for (size_t v = 0; v < maps.voxels(); ++v)
-    out[v] = water * (maps.gray[v] + maps.white[v] + maps.csf[v] + maps.scalp[v]) + bone * maps.skull[v];
+    out[v] =
+        water * (maps.gray[v] + maps.white[v] + maps.csf[v] + maps.scalp[v]) + bone * maps.skull[v];
   return attenuation;
 }
 

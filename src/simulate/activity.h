@@ -25,7 +25,8 @@ double bone_attenuation(Tracer tracer);
 
 /// Relative uptake, gray matter of the cerebral cortex = 100. Sources: methods.md E4 to E6.
 struct Uptake {
-  double cortex, visual, medial_temporal, caudate, putamen, pallidum, thalamus, cerebellum, brain_stem;
+  double cortex, visual, medial_temporal, caudate, putamen, pallidum, thalamus, cerebellum,
+      brain_stem;
   double white, csf, scalp;
   double saturation;  ///< k of f (1 + k) / (f + k), f relative to normal cortex; 0 = linear
 };
@@ -40,18 +41,20 @@ struct Metabolism {
 };
 
 /// By (seed, index): the same for every tracer of a person but for 2 % a region.
-///   regional SD 5 %, hemispheres SD 4 % on the ratio, regions left against right SD 3 %, cerebellar
-///   hemispheres SD 2 % (never 6 %: 10 % means diaschisis), smooth variation SD 4 % over 15 mm (cerebellum 1 %),
-///   age -0.45 % a year in the frontal lobe, half as much elsewhere, none in the cerebellum.
+///   regional SD 5 %, hemispheres SD 4 % on the ratio, regions left against right SD 3 %,
+///   cerebellar hemispheres SD 2 % (never 6 %: 10 % means diaschisis), smooth variation SD 4 % over
+///   15 mm (cerebellum 1 %), age -0.45 % a year in the frontal lobe, half as much elsewhere, none
+///   in the cerebellum.
 Metabolism make_metabolism(const TemplateHead& head, const Person& person, Tracer tracer,
                            uint64_t seed, int64_t index);
 
-/// Perfusion of tissue whose disease leaves the factor `disease` of the normal, under a vasodilation
-/// of `reserve` (acetazolamide: normal tissue 1 + reserve; 0 = rest): diseased vessels are wide already
-/// and gain less.
+/// Perfusion of tissue whose disease leaves the factor `disease` of the normal, under a
+/// vasodilation of `reserve` (acetazolamide: normal tissue 1 + reserve; 0 = rest): diseased vessels
+/// are wide already and gain less.
 double perfusion(double disease, double reserve);
 
-/// Uptake on the grid of `maps`.
+/// Uptake on the grid of `maps`. A lesion's change is one of uptake: the tracer's saturation acts
+/// on normal flow and vasodilation alone.
 Volume make_activity(const TemplateHead& head, const HeadMaps& maps, const Metabolism& metabolism,
                      const std::vector<Lesion>& lesions, double reserve = 0);
 

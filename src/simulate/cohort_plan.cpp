@@ -67,13 +67,14 @@ std::vector<Group> groups_of(const SimulateSettings& settings) {
             "participants: table1 is Werner 2022's 250 people, found {}; use --like ischaemia for "
             "another number",
             n);
-    return {{"normal", 110}, {"unilateral", 100}, {"bilateral", 40}};
+    return {{"normal", 86}, {"unilateral", 100}, {"bilateral", 64}};
   }
   if (settings.like == "epilepsy-spect") return {{"epilepsy", n > 0 ? n : 48}};
   if (settings.like == "fdg") {
     const int64_t all = n > 0 ? n : 92;
     const int64_t pairs = (35 * all + 46) / 92, patients = (17 * all + 46) / 92;
-    return {{"control", pairs}, {"control T1 only", all - pairs - patients}, {"epilepsy", patients}};
+    return {
+        {"control", pairs}, {"control T1 only", all - pairs - patients}, {"epilepsy", patients}};
   }
   const int64_t all = n > 0 ? n : 24;
   return {{"normal", all - 2 * (all / 3)}, {"unilateral", all / 3}, {"bilateral", all / 3}};
@@ -166,14 +167,16 @@ void SimulateSettings::visit(SettingsVisitor& v) {
   v.visit(choice("like", "kind of cohort: who, which scans, which disease",
                  {"ischaemia", "table1", "epilepsy-spect", "fdg"}),
           like);
-  v.visit(number("participants", "people; 0 = as many as the kind has (24, 250, 48, 92)", 0, 100000),
-          participants);
+  v.visit(
+      number("participants", "people; 0 = as many as the kind has (24, 250, 48, 92)", 0, 100000),
+      participants);
   v.visit(choice("tracer", "of perfusion SPECT; empty = IMP, in epilepsy-spect HMPAO",
                  {"", "IMP", "HMPAO", "ECD"}),
           tracer);
-  v.visit(number("slices_per_level",
-                 "slices of a scan in slices.tsv at each of cerebellum, basal_ganglia, cortex", 1, 9),
-          slices_per_level);
+  v.visit(
+      number("slices_per_level",
+             "slices of a scan in slices.tsv at each of cerebellum, basal_ganglia, cortex", 1, 9),
+      slices_per_level);
   v.visit(number("seed", "the same seed makes the same files", 0, 9e15), seed);
   Prefixed spect_visitor(v, "spect_"), pet_visitor(v, "pet_"), t1_visitor(v, "t1_");
   spect.visit(spect_visitor);
@@ -193,12 +196,14 @@ std::vector<std::string> cohort_groups(const SimulateSettings& settings) {
   return groups;
 }
 
+std::string person_id(int64_t index) { return fmt::format("sub-{:03d}", index + 1); }
+
 PersonPlan plan_person(const TemplateHead& head, const SimulateSettings& settings,
                        const std::vector<std::string>& groups, int64_t index) {
   Random random(static_cast<uint64_t>(settings.seed), "plan", static_cast<uint64_t>(index));
   PersonPlan person;
   person.index = index;
-  person.id = fmt::format("sub-{:03d}", index + 1);
+  person.id = person_id(index);
   person.group = groups[static_cast<size_t>(index)];
   const bool perfusion = settings.like == "ischaemia" || settings.like == "table1";
   // Werner 2022: 61.0 +- 16.4 years, 38.4 % women. Epilepsy surgery candidates are young adults.
@@ -210,8 +215,7 @@ PersonPlan plan_person(const TemplateHead& head, const SimulateSettings& setting
     const auto end = groups.begin() + index;
     const auto before = std::count(groups.begin(), end, "unilateral");
     const auto with = [](int64_t n) { return std::floor(kDiaschisisPart * double(n) + 0.5); };
-    const bool diaschisis =
-        person.group == "unilateral" && with(before + 1) > with(before);
+    const bool diaschisis = person.group == "unilateral" && with(before + 1) > with(before);
     plan_ischaemia(head, settings, person, diaschisis, random);
   } else if (settings.like == "epilepsy-spect") {
     plan_epilepsy_spect(head, settings, person, random);

@@ -14,21 +14,24 @@ namespace scintigen {
 struct SimulateSettings : Settings {
   std::string like = "ischaemia";
   int64_t participants = 0;  ///< 0 = as many as the kind of cohort has
-  std::string tracer = "";   ///< of perfusion SPECT; empty: IMP (ischaemia, table1), HMPAO (epilepsy)
+  std::string tracer =
+      "";  ///< of perfusion SPECT; empty: IMP (ischaemia, table1), HMPAO (epilepsy)
   int64_t slices_per_level = 1;
   int64_t seed = 1;
   TemplateSettings head;
   SpectProtocol spect;
   PetProtocol pet;
   T1Protocol t1;
-  void visit(SettingsVisitor& visitor) override;  ///< the protocols' names begin with spect_, pet_, t1_
+  void visit(
+      SettingsVisitor& visitor) override;  ///< the protocols' names begin with spect_, pet_, t1_
 };
 
 /// One scan of one person.
 struct ScanPlan {
   enum class Kind { kT1, kSpect, kPet };
   Kind kind = Kind::kSpect;
-  std::string session;  ///< "rest", "stress", "interictal", "ictal"; empty: the only one of its kind
+  std::string
+      session;  ///< "rest", "stress", "interictal", "ictal"; empty: the only one of its kind
   Tracer tracer = Tracer::kImp;
   double reserve = 0;        ///< vasodilation under acetazolamide; 0 at rest
   double counts_factor = 1;  ///< on the protocol's counts
@@ -41,19 +44,23 @@ struct PersonPlan {
   std::string id;  ///< "sub-001"
   double age_years = 60;
   bool female = false;
-  std::string group;  ///< "normal", "unilateral", "bilateral"; "epilepsy"; "control", "control T1 only"
+  std::string
+      group;  ///< "normal", "unilateral", "bilateral"; "epilepsy"; "control", "control T1 only"
   std::vector<ScanPlan> scans;
 };
 
 /// Kinds of cohort: how many people, in which groups. Order by seed.
 ///   ischaemia       24: a third each normal, unilateral, bilateral; rest and stress (IMP)
-///   table1          250 at rest and stress (Werner 2022): 110 normal, 100 unilateral (40 with
-///                   crossed cerebellar diaschisis), 40 bilateral; slices.tsv has Table 1's numbers
+///   table1          250 at rest and stress (Werner 2022): 86 normal, 100 unilateral (40 with
+///                   crossed cerebellar diaschisis), 64 bilateral; slices.tsv has Table 1's numbers
 ///   epilepsy-spect  48: T1, FDG PET, interictal and ictal SPECT (methods: pix2pix 2024)
 ///   fdg             92: 35 controls with T1 and FDG, 40 controls with T1 only, 17 patients with T1
 ///                   and FDG and a subtle focus (Zotova 2021)
 /// throws  Error: table1 with another number of participants
 std::vector<std::string> cohort_groups(const SimulateSettings& settings);
+
+/// "sub-001" of index 0.
+std::string person_id(int64_t index);
 
 PersonPlan plan_person(const TemplateHead& head, const SimulateSettings& settings,
                        const std::vector<std::string>& groups, int64_t index);

@@ -26,13 +26,15 @@ constexpr uint64_t kLargestTruth = 16 << 20;
 
 /// Werner 2022, Table 1: slices by level and pattern.
 const std::map<std::pair<std::string, std::string>, size_t> kTable1 = {
-    {{"cerebellum", "normal"}, 248},   {{"cerebellum", "unilateral"}, 66},
-    {{"cerebellum", "bilateral"}, 0},  {{"basal_ganglia", "normal"}, 174},
-    {{"basal_ganglia", "unilateral"}, 116}, {{"basal_ganglia", "bilateral"}, 44},
-    {{"cortex", "normal"}, 129},       {{"cortex", "unilateral"}, 109},
+    {{"cerebellum", "normal"}, 248},
+    {{"cerebellum", "unilateral"}, 66},
+    {{"cerebellum", "bilateral"}, 0},
+    {{"basal_ganglia", "normal"}, 174},
+    {{"basal_ganglia", "unilateral"}, 116},
+    {{"basal_ganglia", "bilateral"}, 44},
+    {{"cortex", "normal"}, 129},
+    {{"cortex", "unilateral"}, 109},
     {{"cortex", "bilateral"}, 52}};
-
-std::string person_id(int64_t index) { return fmt::format("sub-{:03d}", index + 1); }
 
 std::filesystem::path design_file(const std::filesystem::path& folder) {
   return folder / "derivatives" / "truth" / "design.json";
@@ -68,8 +70,8 @@ std::vector<std::string> keep_table1(Table& slices, uint64_t seed) {
   std::vector<std::string> short_of;
   for (const auto& [key, wanted] : kTable1)
     if (kept[key] < wanted)
-      short_of.push_back(fmt::format("table1: {} {} slices at level {}; the paper has {}", kept[key],
-                                     key.second, key.first, wanted));
+      short_of.push_back(fmt::format("table1: {} {} slices at level {}; the paper has {}",
+                                     kept[key], key.second, key.first, wanted));
   return short_of;
 }
 
@@ -87,7 +89,8 @@ constexpr char kReadme[] =
     "sub-*/ holds the scans as a hospital would give them: each modality in its own position and "
     "grid.\n"
     "derivatives/truth/ holds what was planted: truth.json of each person (lesions, and where the "
-    "head lay in each\nscanner: person_to_world maps the person's frame to the scan's world, so the "
+    "head lay in each\nscanner: person_to_world maps the person's frame to the scan's world, so "
+    "the "
     "map from scan A to scan B is\nB times the inverse of A), activity, lesion masks, the brain "
     "mask of the T1, the deformation to the template.\n"
     "slices.tsv lists axial slices with their true labels; `scintigen import` reads it.\n";
@@ -160,19 +163,20 @@ std::vector<std::string> finish_data_set(const std::filesystem::path& folder,
   Table participants{"participants.tsv", {"participant_id", "age", "sex", "group"}, {}};
   Table slices{"slices.tsv",
                {"participant_id", "session", "modality", "slice", "level", "pattern", "side",
-                "severity", "tracer", "age", "sex"},
+                "severity", "tracer", "age", "sex", "file"},
                {}};
   for (int64_t index = 0; index < people; ++index) {
     const auto truth = read_truth(folder, person_id(index));
     const auto of_person = [&](const char* key) { return cell(truth.at(key)); };
-    participants.add_row({of_person("participant_id"), of_person("age"), of_person("sex"),
-                          of_person("group")});
+    participants.add_row(
+        {of_person("participant_id"), of_person("age"), of_person("sex"), of_person("group")});
     for (const auto& scan : truth.at("scans"))
       for (const auto& row : scan.at("slices"))
         slices.add_row({of_person("participant_id"), cell(scan.at("session")),
                         cell(scan.at("modality")), cell(row.at("slice")), cell(row.at("level")),
                         cell(row.at("pattern")), cell(row.at("side")), cell(row.at("severity")),
-                        cell(scan.at("tracer")), of_person("age"), of_person("sex")});
+                        cell(scan.at("tracer")), of_person("age"), of_person("sex"),
+                        cell(scan.at("file"))});
   }
   std::vector<std::string> notes;
   if (settings.like == "table1") notes = keep_table1(slices, static_cast<uint64_t>(settings.seed));

@@ -22,7 +22,8 @@ struct Grid {
 };
 
 /// A grid of `spacing_mm` cubes centred on the world's origin, axes along `directions` (columns of
-/// a signed permutation of x, y, z: {-1,-2,3} stores the patient's right, then front, then feet first).
+/// a signed permutation of x, y, z: {-1,-2,3} stores the patient's right, then front, then feet
+/// first).
 Grid centred_grid(int64_t ni, int64_t nj, int64_t nk, double spacing_mm,
                   const std::array<int, 3>& directions = {1, 2, 3});
 
@@ -44,8 +45,8 @@ class CoarseField {
   int64_t components() const { return components_; }
   int64_t points() const { return n_[0] * n_[1] * n_[2]; }
   const std::array<int64_t, 3>& shape() const { return n_; }  ///< x, y, z
-  Point point(int64_t index) const;  ///< mm
-  Grid grid() const;                 ///< axes along x, y, z
+  Point point(int64_t index) const;                           ///< mm
+  Grid grid() const;                                          ///< axes along x, y, z
   float* component(int64_t c) { return data_.data() + c * points(); }
   const float* component(int64_t c) const { return data_.data() + c * points(); }
   /// Writes components() numbers.

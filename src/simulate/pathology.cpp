@@ -33,9 +33,9 @@ Point draw_point(const TemplateHead& head, Random& random, const std::string& wh
     const auto& region = head.regions[head.region[static_cast<size_t>(v)]];
     if (region.pair == 0 || head.voxel[static_cast<size_t>(v)].gray < 0.5F) continue;
     const Point at = transform_point(head.grid.voxel_to_world,
-                           {static_cast<double>(v % head.grid.ni),
-                            static_cast<double>(v / head.grid.ni % head.grid.nj),
-                            static_cast<double>(v / (head.grid.ni * head.grid.nj))});
+                                     {static_cast<double>(v % head.grid.ni),
+                                      static_cast<double>(v / head.grid.ni % head.grid.nj),
+                                      static_cast<double>(v / (head.grid.ni * head.grid.nj))});
     if (good(region, at)) return at;
   }
   throw Error("template: no gray matter found for {}; its label names must be AAL's", what);
@@ -57,7 +57,8 @@ double Lesion::change_at(const TemplateHead& head, const Point& at, size_t regio
     case Kind::kWatershed: {
       if (region.territory == Territory::kNone || side_at(region, at) != side) return 0;
       const double border = head.watershed.value(at);
-      return change * std::clamp((border - kWatershedFrom) / (kWatershedFull - kWatershedFrom), 0.0, 1.0) *
+      return change *
+             std::clamp((border - kWatershedFrom) / (kWatershedFull - kWatershedFrom), 0.0, 1.0) *
              fade(radius_mm - from_centre, kEdgeMm);
     }
     case Kind::kTerritory: {

@@ -30,7 +30,8 @@ CoarseField scaled(const CoarseField& field, float factor) {
 TemplateVoxel interpolate(const TemplateHead& head, const Point& place) {
   const auto i = static_cast<int64_t>(place[0]), j = static_cast<int64_t>(place[1]),
              k = static_cast<int64_t>(place[2]);
-  const auto x = static_cast<float>(place[0] - double(i)), y = static_cast<float>(place[1] - double(j)),
+  const auto x = static_cast<float>(place[0] - double(i)),
+             y = static_cast<float>(place[1] - double(j)),
              z = static_cast<float>(place[2] - double(k));
   const int64_t row = head.grid.ni, plane = head.grid.ni * head.grid.nj;
   const TemplateVoxel* const base = head.voxel.data() + i + row * j + plane * k;
@@ -102,21 +103,21 @@ Person make_person(const TemplateHead& head, uint64_t seed, int64_t index, doubl
                    bool female, const Variation& variation) {
   Random random(seed, "person shape", static_cast<uint64_t>(index));
   Person person;
-  person.id = fmt::format("sub-{:03d}", index + 1);
   person.age_years = age_years;
   person.female = female;
   const double size = (female ? 0.97 : 1.01) * (1 + variation.size * random.normal());
   for (size_t row = 0; row < 3; ++row)
     for (size_t column = 0; column < 3; ++column)
-      person.affine[row][column] =
-          row == column ? 1 / (size * (1 + variation.axis * random.normal()))
-                        : (row < column ? variation.shear * random.normal() : 0);
+      person.affine[row][column] = row == column
+                                       ? 1 / (size * (1 + variation.axis * random.normal()))
+                                       : (row < column ? variation.shear * random.normal() : 0);
   const double decades = std::max(0.0, age_years - kAdultAge) / 10;
   const double pull = variation.ventricle_mm_per_decade * (decades + 1.5 * random.normal());
-  person.sulcal_widening = std::clamp(kSulcalPerDecade * (decades + random.normal()), 0.0, kLargestWidening);
+  person.sulcal_widening =
+      std::clamp(kSulcalPerDecade * (decades + random.normal()), 0.0, kLargestWidening);
 
-  auto velocity = CoarseField::smooth_noise(3, variation.smoothness_mm,
-                                            Random(seed, "person warp", static_cast<uint64_t>(index)));
+  auto velocity = CoarseField::smooth_noise(
+      3, variation.smoothness_mm, Random(seed, "person warp", static_cast<uint64_t>(index)));
   for (int64_t p = 0; p < 3 * velocity.points(); ++p) {
     float& v = velocity.component(0)[p];
     v = static_cast<float>(variation.deformation_mm * v +
@@ -144,7 +145,8 @@ HeadMaps sample_head(const TemplateHead& head, const Person& person, const Grid&
   for (int64_t k = 0; k < grid.nk; ++k)
     for (int64_t j = 0; j < grid.nj; ++j)
       for (int64_t i = 0; i < grid.ni; ++i, ++v) {
-        const Point q = moved(person.displacement, transform_point(aligned, {double(i), double(j), double(k)}));
+        const Point q =
+            moved(person.displacement, transform_point(aligned, {double(i), double(j), double(k)}));
         maps.template_point[v] = {float(q[0]), float(q[1]), float(q[2])};
         const Point place = transform_point(to_voxel, q);
         if (!(place[0] >= 0 && place[1] >= 0 && place[2] >= 0 && place[0] < last[0] &&

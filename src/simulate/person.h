@@ -13,12 +13,11 @@ namespace scintigen {
 /// The map between a person's own frame (mm, RAS+, origin at the anterior commissure, axes through
 /// it) and the template: q = D(A p).
 struct Person {
-  std::string id;  ///< "sub-001"
   double age_years = 60;
   bool female = false;
-  double sulcal_widening = 0;           ///< part of the outer cortex turned to fluid, 0..0.4
-  Affine affine = identity_affine();    ///< A
-  CoarseField displacement{3};  ///< D(x) = x + displacement(x), mm
+  double sulcal_widening = 0;         ///< part of the outer cortex turned to fluid, 0..0.4
+  Affine affine = identity_affine();  ///< A
+  CoarseField displacement{3};        ///< D(x) = x + displacement(x), mm
 
   Point to_template(const Point& person) const;
   Point from_template(const Point& at) const;  ///< the inverse, to 0.001 mm
@@ -47,7 +46,7 @@ Person make_person(const TemplateHead& head, uint64_t seed, int64_t index, doubl
 struct HeadMaps {
   Grid grid;
   std::vector<float> gray, white, csf, skull, scalp, t1;
-  std::vector<uint8_t> region;                 ///< index into TemplateHead::regions
+  std::vector<uint8_t> region;                       ///< index into TemplateHead::regions
   std::vector<std::array<float, 3>> template_point;  ///< mm
   size_t voxels() const { return gray.size(); }
 };

@@ -32,7 +32,8 @@ std::string side_name(Side side) {
 }
 
 Json json_of(const Lesion& lesion) {
-  Json json = {{"name", lesion.name}, {"side", side_name(lesion.side)},
+  Json json = {{"name", lesion.name},
+               {"side", side_name(lesion.side)},
                {"change_percent", std::round(1000 * lesion.change) / 10}};
   if (lesion.kind == Lesion::Kind::kDiaschisis) return json;
   json["centre_template_mm"] = lesion.centre;
@@ -55,7 +56,10 @@ class Writer {
  public:
   Writer(const std::filesystem::path& folder, const TemplateHead& head,
          const SimulateSettings& settings, const PersonPlan& plan)
-      : folder_(folder), head_(head), settings_(settings), plan_(plan),
+      : folder_(folder),
+        head_(head),
+        settings_(settings),
+        plan_(plan),
         seed_(static_cast<uint64_t>(settings.seed)),
         person_(make_person(head, seed_, plan.index, plan.age_years, plan.female)) {}
 
@@ -122,7 +126,8 @@ std::vector<SliceTruth> Writer::slices_of(const ScanPlan& scan, const Volume& im
     for (int64_t s = 0; s < n; ++s) {
       const int64_t slice = std::lround(place[2]) - n / 2 + s;
       if (slice < 0 || slice >= count) continue;
-      SliceTruth row = judge_slice(head_, *maps_, change, factor * slice, factor * slice + factor - 1);
+      SliceTruth row =
+          judge_slice(head_, *maps_, change, factor * slice, factor * slice + factor - 1);
       row.slice = slice;
       row.level = level.name;
       rows.push_back(row);
@@ -154,14 +159,18 @@ Json Writer::write_functional(const ScanPlan& scan, const Volume& image, const V
   }
   Json rows = Json::array();
   for (const auto& row : slices_of(scan, image, change, factor))
-    rows.push_back({{"slice", row.slice}, {"level", row.level}, {"pattern", row.pattern},
-                    {"side", row.side}, {"severity", std::round(10 * row.severity) / 10}});
+    rows.push_back({{"slice", row.slice},
+                    {"level", row.level},
+                    {"pattern", row.pattern},
+                    {"side", row.side},
+                    {"severity", std::round(10 * row.severity) / 10}});
   return {{"file", stem + ".nii.gz"}, {"slices", rows}};
 }
 
 Json Writer::write_spect(const ScanPlan& scan, Random random) {
   const auto& p = settings_.spect;
-  take_maps(centred_grid(2 * p.matrix, 2 * p.matrix, 2 * p.slices, p.pixel_mm / 2, {-1, -2, 3}), scan);
+  take_maps(centred_grid(2 * p.matrix, 2 * p.matrix, 2 * p.slices, p.pixel_mm / 2, {-1, -2, 3}),
+            scan);
   const auto activity =
       make_activity(head_, *maps_, metabolism(scan.tracer), scan.lesions, scan.reserve);
   SpectProtocol protocol = p;
@@ -193,7 +202,8 @@ Json Writer::write_pet(const ScanPlan& scan, Random random) {
   protocol.counts *= scan.counts_factor;
   const auto result =
       simulate_pet(activity, make_attenuation(*maps_, scan.tracer), protocol, random);
-  const auto stem = fmt::format("{0}/pet/{0}_trc-{1}_pet", plan_.id, tracer_short_name(scan.tracer));
+  const auto stem =
+      fmt::format("{0}/pet/{0}_trc-{1}_pet", plan_.id, tracer_short_name(scan.tracer));
   return write_functional(
       scan, result.image, activity, 1, stem,
       {{"Modality", "PT"},
@@ -211,11 +221,12 @@ Json Writer::write_t1(const ScanPlan& scan, Random random) {
   maps_.reset();
   // A sagittal acquisition as converters store it: front to back, head to feet, left to right.
   const Grid grid = centred_grid(256, 256, 176, 1, {-2, -3, 1});
-  const auto result = simulate_t1(head_, person_, grid, inverse(scan.world_from_person),
-                                  settings_.t1, random);
+  const auto result =
+      simulate_t1(head_, person_, grid, inverse(scan.world_from_person), settings_.t1, random);
   const auto stem = fmt::format("{0}/anat/{0}_T1w", plan_.id);
   write_volume(stem + ".nii.gz", result.image, NiftiNumber::kInt16);
-  write_sidecar(stem, {{"Modality", "MR"}, {"Synthetic", true},
+  write_sidecar(stem, {{"Modality", "MR"},
+                       {"Synthetic", true},
                        {"Description", "Simulated by scintigen; the person never lived"}});
   write_volume(truth(fmt::format("{0}/anat/{0}_desc-brain_mask.nii.gz", plan_.id)),
                result.brain_mask, NiftiNumber::kUint8);
@@ -226,9 +237,15 @@ Json Writer::write_scan(const ScanPlan& scan, size_t number) {
   const Random random(seed_, fmt::format("scan {}", number), static_cast<uint64_t>(plan_.index));
   Json json;
   switch (scan.kind) {
-    case ScanPlan::Kind::kT1: json = write_t1(scan, random); break;
-    case ScanPlan::Kind::kSpect: json = write_spect(scan, random); break;
-    case ScanPlan::Kind::kPet: json = write_pet(scan, random); break;
+    case ScanPlan::Kind::kT1:
+      json = write_t1(scan, random);
+      break;
+    case ScanPlan::Kind::kSpect:
+      json = write_spect(scan, random);
+      break;
+    case ScanPlan::Kind::kPet:
+      json = write_pet(scan, random);
+      break;
   }
   const char* const modality[] = {"T1w", "spect", "pet"};
   json["modality"] = modality[static_cast<size_t>(scan.kind)];
@@ -253,8 +270,11 @@ void Writer::write(const std::function<void()>& between) {
   write_nifti_vectors(folder_ / truth(fmt::format("{0}/{0}_warp.nii.gz", plan_.id)), warp,
                       grid.voxel_to_world, "mm, x y z, RAS; see truth.json", 4);
   const Json json = {
-      {"participant_id", plan_.id}, {"age", plan_.age_years}, {"sex", plan_.female ? "F" : "M"},
-      {"group", plan_.group}, {"sulcal_widening", std::round(1000 * person_.sulcal_widening) / 1000},
+      {"participant_id", plan_.id},
+      {"age", plan_.age_years},
+      {"sex", plan_.female ? "F" : "M"},
+      {"group", plan_.group},
+      {"sulcal_widening", std::round(1000 * person_.sulcal_widening) / 1000},
       {"person_to_template_affine", json_of(person_.affine)},
       {"person_to_template", "q = x + warp(x) with x = person_to_template_affine p; mm, RAS+"},
       {"scans", scans}};

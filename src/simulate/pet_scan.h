@@ -21,9 +21,9 @@ struct PetProtocol : Settings {
   int64_t slices = 84;
   double pixel_mm = 2;
   /// Of the data: what a converged reconstruction shows before the post filter. OSEM that stops
-  /// early resolves less: with these defaults a faint point (twice as warm as the cylinder of 160 mm
-  /// around it) measures 4.8 mm before the filter (Biograph mCT, NEMA: 4 to 5 mm) and 5.2 mm behind
-  /// it (test_pet_scan.cpp, FewUpdatesResolveLess).
+  /// early resolves less: with these defaults a faint point (twice as warm as the cylinder of 160
+  /// mm around it) measures 4.8 mm before the filter (Biograph mCT, NEMA: 4 to 5 mm) and 5.2 mm
+  /// behind it (test_pet_scan.cpp, FewUpdatesResolveLess).
   double resolution_fwhm_mm = 4.2;
   double counts = 1e8;  ///< expected true coincidences; 0 = no noise
   double background_fraction =

@@ -35,10 +35,12 @@ SliceTruth judge_slice(const TemplateHead& head, const HeadMaps& maps,
                        const std::vector<float>& change, int64_t first, int64_t last) {
   double gray[2] = {}, affected[2] = {}, lowered[2] = {};
   const auto plane = static_cast<size_t>(maps.grid.ni * maps.grid.nj);
-  for (size_t v = static_cast<size_t>(first) * plane; v < static_cast<size_t>(last + 1) * plane; ++v) {
+  for (size_t v = static_cast<size_t>(first) * plane; v < static_cast<size_t>(last + 1) * plane;
+       ++v) {
     if (maps.region[v] == 0) continue;
     const Side side = head.regions[maps.region[v]].side;
-    const size_t right = side == Side::kMiddle ? maps.template_point[v][0] > 0 : side == Side::kRight;
+    const size_t right =
+        side == Side::kMiddle ? maps.template_point[v][0] > 0 : side == Side::kRight;
     gray[right] += maps.gray[v];
     if (std::abs(change[v]) < kChange) continue;
     affected[right] += maps.gray[v];

@@ -4,18 +4,18 @@
 #include <string>
 #include <vector>
 
-#include "simulate/person.h"
 #include "simulate/pathology.h"
+#include "simulate/person.h"
 
 namespace scintigen {
 
 /// One row of slices.tsv.
 struct SliceTruth {
-  int64_t slice = 0;     ///< along the image's third axis
-  std::string level;     ///< cerebellum, basal_ganglia, cortex
-  std::string pattern;   ///< normal, unilateral, bilateral
-  std::string side;      ///< none, left, right, both
-  double severity = 0;   ///< mean lowering of the affected gray matter, per cent; below 0: raised
+  int64_t slice = 0;    ///< along the image's third axis
+  std::string level;    ///< cerebellum, basal_ganglia, cortex
+  std::string pattern;  ///< normal, unilateral, bilateral
+  std::string side;     ///< none, left, right, both
+  double severity = 0;  ///< mean lowering of the affected gray matter, per cent; below 0: raised
 };
 
 /// A side is affected where uptake differs by at least 8 % in at least 4 % of its gray matter.

@@ -38,7 +38,7 @@ struct SpectProtocol : Settings {
   /// none.
   double scatter_correction = 1;
   int64_t iterations = 5, subsets = 9;  ///< opposite views are in the same subset
-  bool resolution_model = true;        ///< collimator blur in the reconstruction too
+  bool resolution_model = true;         ///< collimator blur in the reconstruction too
   double post_filter_fwhm_mm = 7;       ///< 3-D Gaussian; 0 = none
   void visit(SettingsVisitor& visitor) override;
 };

@@ -6,8 +6,8 @@
 namespace scintigen {
 
 struct T1Protocol : Settings {
-  double bias = 0.1;    ///< SD of the logarithm of the coil's sensitivity
-  double noise = 0.025; ///< SD of each of the two channels, white matter = 1
+  double bias = 0.1;     ///< SD of the logarithm of the coil's sensitivity
+  double noise = 0.025;  ///< SD of each of the two channels, white matter = 1
   void visit(SettingsVisitor& visitor) override;
 };
 

@@ -135,8 +135,8 @@ class Builder {
   }
   Point point(int64_t v) const {
     return transform_point(head_.grid.voxel_to_world,
-                 {static_cast<double>(v % ni_), static_cast<double>(v / ni_ % nj_),
-                  static_cast<double>(v / plane_)});
+                           {static_cast<double>(v % ni_), static_cast<double>(v / ni_ % nj_),
+                            static_cast<double>(v / plane_)});
   }
   bool in_brain(int64_t v) const { return brain_[v] > 0; }
 
@@ -245,8 +245,7 @@ void Builder::fill_outside(double white) {
     auto& voxel = head_.voxel[static_cast<size_t>(v)];
     const auto step = steps[static_cast<size_t>(v)];
     if (air[static_cast<size_t>(v)] || step == 0) continue;
-    const bool bone = step <= kSkullReach && voxel.t1 < kSkullDarkness &&
-                      point(v)[2] > kSkullBaseZ;
+    const bool bone = step <= kSkullReach && voxel.t1 < kSkullDarkness && point(v)[2] > kSkullBaseZ;
     (step <= kFluidReach ? voxel.csf : bone ? voxel.skull : voxel.scalp) = 1;
   }
 }
@@ -290,7 +289,8 @@ void Builder::find_ventricles() {
 
 void Builder::fill_fields() {
   CoarseField ventricle(1), territory(3);
-  const double cell = std::pow(CoarseField::kSpacingMm, 3) / std::abs(determinant(head_.grid.voxel_to_world));
+  const double cell =
+      std::pow(CoarseField::kSpacingMm, 3) / std::abs(determinant(head_.grid.voxel_to_world));
   const Affine to_cell = inverse(ventricle.grid().voxel_to_world);
   const auto& n = ventricle.shape();
   for (int64_t v = 0; v < count_; ++v) {
@@ -323,11 +323,14 @@ void Builder::fill_fields() {
     longest = std::max(longest, std::sqrt(squares));
     const float a = territory.component(0)[p], m = territory.component(1)[p],
                 o = territory.component(2)[p], all = a + m + o;
-    if (all > 0.05F) head_.watershed.component(0)[p] = 4 * m * (a + o) / (all * all) * std::min(1.0F, 2 * all);
+    if (all > 0.05F)
+      head_.watershed.component(0)[p] = 4 * m * (a + o) / (all * all) * std::min(1.0F, 2 * all);
   }
-  require(longest > 0, "{}: no ventricles found between gray and white matter; is it a T1 in MNI space?",
+  require(longest > 0,
+          "{}: no ventricles found between gray and white matter; is it a T1 in MNI space?",
           settings_.template_brain);
-  for (int64_t p = 0; p < 3 * ventricle.points(); ++p) head_.ventricle_pull.component(0)[p] /= longest;
+  for (int64_t p = 0; p < 3 * ventricle.points(); ++p)
+    head_.ventricle_pull.component(0)[p] /= longest;
 }
 
 /// Fractions over about 2 mm, and how near fluid is.
@@ -340,10 +343,10 @@ void Builder::smooth() {
     gaussian_blur(map.data(), ni_, nj_, nk_, {sigma, sigma, sigma});
     for (size_t v = 0; v < map.size(); ++v) head_.voxel[v].*member = map[v];
   }
-  for (size_t v = 0; v < map.size(); ++v)
-    map[v] = 1 - head_.voxel[v].gray - head_.voxel[v].white;
+  for (size_t v = 0; v < map.size(); ++v) map[v] = 1 - head_.voxel[v].gray - head_.voxel[v].white;
   gaussian_blur(map.data(), ni_, nj_, nk_, {2, 2, 2});
-  for (size_t v = 0; v < map.size(); ++v) head_.voxel[v].sulcal = std::clamp(2 * map[v], 0.0F, 1.0F);
+  for (size_t v = 0; v < map.size(); ++v)
+    head_.voxel[v].sulcal = std::clamp(2 * map[v], 0.0F, 1.0F);
 }
 
 TemplateHead Builder::build() {
@@ -363,10 +366,14 @@ TemplateHead Builder::build() {
 }  // namespace
 
 void TemplateSettings::visit(SettingsVisitor& v) {
-  v.visit(text("template_head", "T1 of a head in MNI space, NIfTI (default: Colin 27 of Debian's mricron-data)"), template_head);
-  v.visit(text("template_brain", "the same without skull and scalp: 0 outside the brain"), template_brain);
+  v.visit(text("template_head",
+               "T1 of a head in MNI space, NIfTI (default: Colin 27 of Debian's mricron-data)"),
+          template_head);
+  v.visit(text("template_brain", "the same without skull and scalp: 0 outside the brain"),
+          template_brain);
   v.visit(text("template_labels", "label image on the same grid (default: AAL)"), template_labels);
-  v.visit(text("template_names", "names of the labels, a line each: '1 Precentral_L'"), template_names);
+  v.visit(text("template_names", "names of the labels, a line each: '1 Precentral_L'"),
+          template_names);
 }
 
 size_t TemplateHead::pairs() const {

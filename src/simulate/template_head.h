@@ -22,7 +22,15 @@ struct TemplateSettings : Settings {
 
 /// What a label's name says about uptake and blood supply.
 enum class Structure : uint8_t {
-  kCortex, kVisual, kMedialTemporal, kCaudate, kPutamen, kPallidum, kThalamus, kCerebellum, kBrainStem
+  kCortex,
+  kVisual,
+  kMedialTemporal,
+  kCaudate,
+  kPutamen,
+  kPallidum,
+  kThalamus,
+  kCerebellum,
+  kBrainStem
 };
 enum class Territory : uint8_t { kNone, kAnterior, kMiddle, kPosterior };
 enum class Side : uint8_t { kMiddle, kLeft, kRight };

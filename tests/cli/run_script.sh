@@ -22,6 +22,11 @@ fail() {
   exit 1
 }
 
+# made_up_scans FOLDER PEOPLE: a simulated cohort, three slices a level, two scans a person; quick, not pretty.
+made_up_scans() {
+  works "$SCINTIGEN" simulate --participants "$2" --slices-per-level 3 --spect-iterations 1 --out "$1"
+}
+
 # works COMMAND...: exit status 0.
 works() {
   local status=0

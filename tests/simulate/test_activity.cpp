@@ -47,7 +47,8 @@ TEST(Activity, NormalPeopleDifferBetweenSidesAsRealOnes) {
     const double cerebellum = left_right(maps, activity, true);
     worst_cerebellum = std::max(worst_cerebellum, 2 * std::abs(cerebellum - 1) / (cerebellum + 1));
   }
-  const double mean = sum / kPeople, sd = std::sqrt((squares - kPeople * mean * mean) / (kPeople - 1));
+  const double mean = sum / kPeople,
+               sd = std::sqrt((squares - kPeople * mean * mean) / (kPeople - 1));
   EXPECT_NEAR(mean, 1, 0.03);
   EXPECT_GT(sd, 0.03);
   EXPECT_LT(sd, 0.07);
@@ -69,7 +70,8 @@ TEST(Activity, LesionsAndReserveChangeUptakeAsPlanned) {
   double deepest = 0;
   for (size_t v = 0; v < maps.voxels(); ++v) {
     const auto& region = colin().regions[maps.region[v]];
-    const float before = normal.voxels.data_ptr<float>()[v], after = rest.voxels.data_ptr<float>()[v];
+    const float before = normal.voxels.data_ptr<float>()[v],
+                after = rest.voxels.data_ptr<float>()[v];
     if (region.pair == 0) {
       EXPECT_EQ(before, after);
       continue;

@@ -21,11 +21,12 @@ TEST(CohortPlan, GroupsAreThoseOfThePapers) {
   SimulateSettings settings;
   settings.like = "table1";
   EXPECT_EQ(counted(cohort_groups(settings)),
-            (std::map<std::string, int>{{"normal", 110}, {"unilateral", 100}, {"bilateral", 40}}));
+            (std::map<std::string, int>{{"normal", 86}, {"unilateral", 100}, {"bilateral", 64}}));
   EXPECT_EQ(scans_of(settings, cohort_groups(settings)), 500);
   settings.like = "fdg";
-  EXPECT_EQ(counted(cohort_groups(settings)),
-            (std::map<std::string, int>{{"control", 35}, {"control T1 only", 40}, {"epilepsy", 17}}));
+  EXPECT_EQ(
+      counted(cohort_groups(settings)),
+      (std::map<std::string, int>{{"control", 35}, {"control T1 only", 40}, {"epilepsy", 17}}));
   EXPECT_EQ(scans_of(settings, cohort_groups(settings)), 35 * 2 + 40 + 17 * 2);
   settings.like = "epilepsy-spect";
   EXPECT_EQ(counted(cohort_groups(settings)), (std::map<std::string, int>{{"epilepsy", 48}}));
@@ -98,7 +99,8 @@ TEST(CohortPlan, AnyKindFollowsFromItsSeed) {
     SimulateSettings settings;
     settings.like = like;
     const auto groups = cohort_groups(settings);
-    const auto a = plan_person(colin(), settings, groups, 3), b = plan_person(colin(), settings, groups, 3);
+    const auto a = plan_person(colin(), settings, groups, 3),
+               b = plan_person(colin(), settings, groups, 3);
     EXPECT_EQ(a.scans.back().world_from_person, b.scans.back().world_from_person);
     settings.seed = 2;
     const auto c = plan_person(colin(), settings, cohort_groups(settings), 3);

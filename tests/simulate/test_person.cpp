@@ -31,7 +31,8 @@ TEST(CoarseField, NoiseHasUnitVarianceAtItsEdgesToo) {
     const auto& n = field.shape();
     for (int64_t k = 0; k < n[2]; k += 12) {
       edge += std::pow(field.component(0)[k * n[0] * n[1]], 2) / kSeeds / 6;
-      middle += std::pow(field.component(0)[n[0] / 2 + n[0] * (n[1] / 2 + n[1] * k)], 2) / kSeeds / 6;
+      middle +=
+          std::pow(field.component(0)[n[0] / 2 + n[0] * (n[1] / 2 + n[1] * k)], 2) / kSeeds / 6;
     }
   }
   EXPECT_NEAR(edge, 1, 0.25);  // 360 nearly independent squares: SD about 0.08
@@ -52,7 +53,8 @@ TEST(Person, DeformationIsInvertibleAndKeepsItsSense) {
     double worst = 0, least = 10;
     over_head([&](const Point& p) {
       const Point back = person.from_template(person.to_template(p));
-      for (size_t axis = 0; axis < 3; ++axis) worst = std::max(worst, std::abs(back[axis] - p[axis]));
+      for (size_t axis = 0; axis < 3; ++axis)
+        worst = std::max(worst, std::abs(back[axis] - p[axis]));
     });
     for (int64_t p = 0; p < person.displacement.points(); ++p)
       least = std::min(least, jacobian(person.displacement, person.displacement.point(p)));
@@ -76,7 +78,8 @@ TEST(Person, FlowsThereAndBackCancel) {
     forth.read({p[0] + d[0], p[1] + d[1], p[2] + d[2]}, e);
     for (int c = 0; c < 3; ++c) worst = std::max(worst, std::abs(double(d[c]) + e[c]));
   });
-  EXPECT_LT(worst, 0.25);  // mm, of motions of several; linear interpolation on 4 mm is what is left
+  EXPECT_LT(worst,
+            0.25);  // mm, of motions of several; linear interpolation on 4 mm is what is left
 }
 
 TEST(Person, TheSameSeedMakesTheSamePerson) {
@@ -97,7 +100,8 @@ TEST(Person, VentriclesAndSulciWidenWithAge) {
       for (size_t v = 0; v < maps.voxels(); ++v) {
         if (maps.region[v] == 0) continue;
         const auto& q = maps.template_point[v];
-        const bool ventricles = std::abs(q[0]) < 30 && q[1] > -50 && q[1] < 35 && q[2] > -5 && q[2] < 30;
+        const bool ventricles =
+            std::abs(q[0]) < 30 && q[1] > -50 && q[1] < 35 && q[2] > -5 && q[2] < 30;
         (ventricles ? inner : outer)[old] += maps.csf[v];
         gray[old] += maps.gray[v];
       }
@@ -126,11 +130,13 @@ TEST(T1Scan, HasNoiseMaskAndBiasAsAsked) {
   const auto maps = sample_head(colin(), person, grid, middle);
   double sum = 0, count = 0, expected = 0;
   for (size_t v = 0; v < maps.voxels(); ++v)
-    if (maps.white[v] > 0.99F) sum += image.data_ptr<float>()[v], expected += 1000 * maps.t1[v], count += 1;
+    if (maps.white[v] > 0.99F)
+      sum += image.data_ptr<float>()[v], expected += 1000 * maps.t1[v], count += 1;
   EXPECT_NEAR(sum / count, expected / count, 2);
   T1Protocol shaded;
   shaded.bias = 0.2;
-  const auto other = simulate_t1(colin(), person, grid, middle, shaded, Random(1, "t1")).image.voxels;
+  const auto other =
+      simulate_t1(colin(), person, grid, middle, shaded, Random(1, "t1")).image.voxels;
   double log_sum = 0, log_squares = 0;
   for (size_t v = 0; v < maps.voxels(); ++v)
     if (maps.white[v] > 0.99F) {

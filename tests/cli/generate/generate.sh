@@ -5,9 +5,8 @@ if ! "$SCINTIGEN" import --help >/dev/null 2>&1; then
   echo "skipped: this build has no import (core-only)"
   exit 77
 fi
-demo_input=$(dirname "$SCINTIGEN")/demo_input
-works "$demo_input" scans 6
-works "$SCINTIGEN" import --table scans/slices.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out cohort
+made_up_scans scans 6
+works "$SCINTIGEN" import --table scans/slices.tsv --where session=rest --out cohort
 small="--generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 --excitation-width 8"
 # shellcheck disable=SC2086
 works "$SCINTIGEN" train fastgan cohort --out run --condition level,pattern $small --steps 2 --threads 2
@@ -75,7 +74,8 @@ refuses "exclude one another" generate --run run --all 1 --like cohort --out no
 refuses "did you mean pattern" generate --run run --condition level=cortex,patern=normal --out no
 refuses "pattern=odd was not in the training data" generate --run run --condition level=cortex,pattern=odd --out no
 refuses "no value for pattern" generate --run run --condition level=cortex --out no
-refuses "count is out of range" generate --run run --condition level=cortex,pattern=normal --count 0 --out no
+refuses "count is out of range" generate --run run --condition level=cortex,pattern=normal --count -1 --out no
+refuses "--count goes with --condition; --all says itself how many" generate --run run --all 2 --count 3 --out no
 refuses "one NIfTI volume holds at most 32767" generate --run run --all 30000 --out no
 refuses "at least 2" generate --run run --all 1 --interpolate 1 --out no
 refuses "goes with --condition or --all" generate --run run --like cohort --interpolate 3 --out no

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # import: a cohort from scans, exit status 1 where one had to be skipped, nothing half done.
-demo_input=$(dirname "$SCINTIGEN")/demo_input
-works "$demo_input" scans 3
-volumes='{participant_id}/{participant_id}_spect.nii.gz'
+made_up_scans scans 3
+volumes='{participant_id}/ses-{session}/spect/{participant_id}_ses-{session}_spect.nii.gz'
 works "$SCINTIGEN" import --table scans/slices.tsv --volumes "$volumes" --out cohort --unit counts
 for file in cohort.json slices.tsv slices.safetensors contact_sheet.png run.json import.log; do
   [ -s "cohort/$file" ] || fail "no cohort/$file"
@@ -19,12 +18,12 @@ works "$SCINTIGEN" import --table scans/slices.tsv --volumes "$volumes" --out co
 cmp before cohort/slices.safetensors || fail "another cohort from the same scans"
 
 # one patient's volume is missing: the others come in, and the exit status says so
-first=$(ls scans | grep -v slices.tsv | head -n 1)
-rm "scans/$first/${first}_spect.nii.gz"
+first=sub-001
+rm scans/$first/ses-*/spect/*.nii.gz
 status=0
 "$SCINTIGEN" import --table scans/slices.tsv --volumes "$volumes" --out partly 2>partly.err || status=$?
 [ "$status" = 1 ] || fail "expected exit status 1, found $status"
-has "warning: skipped: scans/$first/${first}_spect.nii.gz: no such file" partly.err
+has "warning: skipped: scans/$first/ses-rest/spect/${first}_ses-rest_spect.nii.gz: no such file" partly.err
 has "$first" partly/skipped.tsv
 has '2 participants' partly.err
 [ -s partly/cohort.json ] || fail "no cohort of the other two"

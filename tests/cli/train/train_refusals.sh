@@ -1,7 +1,6 @@
 # What `train fastgan` and `select` refuse, each in one line.
-demo_input=$(dirname "$SCINTIGEN")/demo_input
-works "$demo_input" scans 6
-works "$SCINTIGEN" import --table scans/slices.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out cohort
+made_up_scans scans 6
+works "$SCINTIGEN" import --table scans/slices.tsv --where session=rest --out cohort
 small="--generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 --steps 2"
 train() { "$SCINTIGEN" train fastgan "$@"; }
 refuses 'expected a prepared cohort' train nowhere --out run --condition level
@@ -26,14 +25,14 @@ cp run/run.json before.json
 # shellcheck disable=SC2086
 refuses 'holds a run already' train cohort --out run --condition level $small --seed 9
 cmp -s run/run.json before.json || fail "a refused run changed run.json"
-refuses 'data' train cohort --out run --condition level $small --resume --held-out sub-02,sub-04
+refuses 'data' train cohort --out run --condition level $small --resume --held-out sub-002,sub-004
 refuses 'precision' train cohort --out run --condition level $small --resume --precision bfloat16
 refuses 'participant_id' train cohort --out other --condition participant_id
 # A condition that is a number, and sheets of it.
-awk -F'\t' 'BEGIN { OFS = FS } { print $0, NR == 1 ? "age" : 40 + NR }' scans/slices.tsv >scans/aged.tsv
-works "$SCINTIGEN" import --table scans/aged.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out aged
-works train aged --out aged_run --condition level,age $small
-[ -e aged_run/samples/step-000000002.png ] || fail "no sheet"
+awk -F'\t' 'BEGIN { OFS = FS } { print $0, NR == 1 ? "dose" : 40 + NR }' scans/slices.tsv >scans/dosed.tsv
+works "$SCINTIGEN" import --table scans/dosed.tsv --where session=rest --out dosed
+works train dosed --out dosed_run --condition level,dose $small
+[ -e dosed_run/samples/step-000000002.png ] || fail "no sheet"
 refuses 'holds no checkpoint' "$SCINTIGEN" select cohort
 works "$SCINTIGEN" select run --images 32
 has '.safetensors' run/selected.txt

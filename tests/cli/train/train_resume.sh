@@ -1,7 +1,6 @@
 # A run that is killed with SIGKILL and resumed ends with the weights of the run that was not, bit for bit; Ctrl-C saves and leaves.
-demo_input=$(dirname "$SCINTIGEN")/demo_input
-works "$demo_input" scans 6
-works "$SCINTIGEN" import --table scans/slices.tsv --volumes '{participant_id}/{participant_id}_spect.nii.gz' --out cohort
+made_up_scans scans 6
+works "$SCINTIGEN" import --table scans/slices.tsv --where session=rest --out cohort
 train() {
   "$SCINTIGEN" train fastgan cohort --recipe "$SCINTIGEN_SOURCE/recipes/spect-improved.toml" --condition level,pattern \
     --flip-where pattern=normal,bilateral --generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 \
