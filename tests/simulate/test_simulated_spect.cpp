@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "simulate/colin.h"
 #include "simulate/cohort_plan.h"
+#include "simulate/colin.h"
 #include "simulate/slice_truth.h"
 
 namespace scintigen {
@@ -20,7 +20,8 @@ struct Scanned {
     const auto v = static_cast<int64_t>(fine);
     const int64_t i = v % maps.grid.ni / 2, j = v / maps.grid.ni % maps.grid.nj / 2,
                   k = v / (maps.grid.ni * maps.grid.nj) / 2;
-    return image.voxels.data_ptr<float>()[i + image.voxels.size(2) * (j + image.voxels.size(1) * k)];
+    return image.voxels
+        .data_ptr<float>()[i + image.voxels.size(2) * (j + image.voxels.size(1) * k)];
   }
 };
 
@@ -100,7 +101,8 @@ TEST(SimulatedSpectSlow, SidesDifferAsInRealPeople) {
     EXPECT_EQ(planted > 0, remote.side == Side::kRight);
     planted_least = std::min(planted_least, std::abs(planted));
   }
-  const double mean = sum / kPeople, sd = std::sqrt((squares - kPeople * mean * mean) / (kPeople - 1));
+  const double mean = sum / kPeople,
+               sd = std::sqrt((squares - kPeople * mean * mean) / (kPeople - 1));
   RecordProperty("left_right_sd", std::to_string(sd));
   RecordProperty("cerebellum_normal_worst", std::to_string(normal_worst));
   RecordProperty("cerebellum_planted_least", std::to_string(planted_least));
