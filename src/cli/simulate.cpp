@@ -27,6 +27,8 @@ class SimulateCommand : public Command {
 
   int run(const std::vector<std::string>& command_line) override {
     const std::filesystem::path folder(out_);
+    check_protocol(cohort_.spect);
+    check_protocol(cohort_.pet);
     const auto groups = cohort_groups(cohort_);
     const auto head = load_template(cohort_.head);
     begin_data_set(folder, cohort_);

@@ -31,8 +31,9 @@ NearestSlices relative(const torch::Tensor& slices, const torch::Tensor& referen
 }  // namespace
 
 double area_under_curve(const torch::Tensor& positive, const torch::Tensor& negative) {
-  require(positive.dim() == 1 && negative.dim() == 1 && positive.numel() > 0 && negative.numel() > 0,
-          "area under the curve: expected two lists of numbers, neither empty");
+  require(
+      positive.dim() == 1 && negative.dim() == 1 && positive.numel() > 0 && negative.numel() > 0,
+      "area under the curve: expected two lists of numbers, neither empty");
   const auto sorted = std::get<0>(negative.to(torch::kDouble).sort());
   const auto values = positive.to(torch::kDouble).contiguous();
   const auto below = at::searchsorted(sorted, values, false, false).to(torch::kDouble);

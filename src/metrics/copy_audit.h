@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Did the generator copy its training images?
-// Does: compare each synthetic slice's distance to its nearest training slice (over flips and shifts)
-// with the same distance for held-out real slices; list suspects; membership inference.
+// Does: compare each synthetic slice's distance to its nearest training slice (over flips and
+// shifts) with the same distance for held-out real slices; list suspects; membership inference.
 // Does not: find copies of parts, or prove that there are none.
 #pragma once
 #include <torch/types.h>
@@ -13,7 +13,7 @@ namespace scintigen {
 
 struct CopySuspect {
   int64_t synthetic = 0, training = 0;  ///< indices
-  double distance = 0;                  ///< relative: root mean square difference / that of the training slice
+  double distance = 0;  ///< relative: root mean square difference / that of the training slice
 };
 
 struct CopyAudit {
@@ -21,7 +21,8 @@ struct CopyAudit {
   torch::Tensor held_out;   ///< [M] likewise
   torch::Tensor nearest;    ///< [N] int64, which training slice
   double threshold = 0;     ///< 1st percentile of `held_out`: nearer than real strangers are
-  bool threshold_is_minimum = false;  ///< fewer than 100 held-out slices: the percentile is their least
+  bool threshold_is_minimum =
+      false;  ///< fewer than 100 held-out slices: the percentile is their least
   std::vector<CopySuspect> suspects;  ///< below the threshold, nearest first
   /// Area under the curve of telling training slices from held-out ones by their distance to the
   /// nearest synthetic slice: 0.5 = membership does not show, 1 = it always does.
@@ -36,8 +37,8 @@ struct CopyAudit {
 CopyAudit audit_copies(const torch::Tensor& synthetic, const torch::Tensor& training,
                        const torch::Tensor& held_out, int64_t shift_px = 2);
 
-/// Probability that a draw of `positive` is larger than one of `negative`, ties half: the area under
-/// the receiver operating characteristic (Mann-Whitney U / n m).
+/// Probability that a draw of `positive` is larger than one of `negative`, ties half: the area
+/// under the receiver operating characteristic (Mann-Whitney U / n m).
 double area_under_curve(const torch::Tensor& positive, const torch::Tensor& negative);
 
 }  // namespace scintigen

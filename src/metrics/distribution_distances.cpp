@@ -187,9 +187,11 @@ double frechet_distance(const torch::Tensor& a, const torch::Tensor& b) {
   // tr (S1 S2)^1/2 = tr (S1^1/2 S2 S1^1/2)^1/2, which is symmetric.
   const auto half = root(s1);
   const auto inner = half.matmul(s2).matmul(half);
-  const double cross = at::linalg_eigvalsh((inner + inner.t()) / 2).clamp_min(0).sqrt().sum().item<double>();
+  const double cross =
+      at::linalg_eigvalsh((inner + inner.t()) / 2).clamp_min(0).sqrt().sum().item<double>();
   const double means = (both.a.mean(0) - both.b.mean(0)).pow(2).sum().item<double>();
-  return means + s1.diagonal().sum().item<double>() + s2.diagonal().sum().item<double>() - 2 * cross;
+  return means + s1.diagonal().sum().item<double>() + s2.diagonal().sum().item<double>() -
+         2 * cross;
 }
 
 }  // namespace scintigen

@@ -81,7 +81,7 @@ std::vector<Group> groups_of(const SimulateSettings& settings) {
 }
 
 Tracer spect_tracer(const SimulateSettings& settings) {
-  if (!settings.tracer.empty()) return tracer_from_name(settings.tracer);
+  if (settings.tracer != "usual") return tracer_from_name(settings.tracer);
   return settings.like == "epilepsy-spect" ? Tracer::kHmpao : Tracer::kImp;
 }
 
@@ -170,8 +170,8 @@ void SimulateSettings::visit(SettingsVisitor& v) {
   v.visit(
       number("participants", "people; 0 = as many as the kind has (24, 250, 48, 92)", 0, 100000),
       participants);
-  v.visit(choice("tracer", "of perfusion SPECT; empty = IMP, in epilepsy-spect HMPAO",
-                 {"", "IMP", "HMPAO", "ECD"}),
+  v.visit(choice("tracer", "of perfusion SPECT; usual = IMP, in epilepsy-spect HMPAO",
+                 {"usual", "IMP", "HMPAO", "ECD"}),
           tracer);
   v.visit(
       number("slices_per_level",

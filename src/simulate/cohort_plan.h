@@ -13,17 +13,16 @@ namespace scintigen {
 
 struct SimulateSettings : Settings {
   std::string like = "ischaemia";
-  int64_t participants = 0;  ///< 0 = as many as the kind of cohort has
-  std::string tracer =
-      "";  ///< of perfusion SPECT; empty: IMP (ischaemia, table1), HMPAO (epilepsy)
+  int64_t participants = 0;      ///< 0 = as many as the kind of cohort has
+  std::string tracer = "usual";  ///< of perfusion SPECT; usual: IMP, in epilepsy-spect HMPAO
   int64_t slices_per_level = 1;
   int64_t seed = 1;
   TemplateSettings head;
   SpectProtocol spect;
   PetProtocol pet;
   T1Protocol t1;
-  void visit(
-      SettingsVisitor& visitor) override;  ///< the protocols' names begin with spect_, pet_, t1_
+  /// The protocols' names begin with spect_, pet_, t1_.
+  void visit(SettingsVisitor& visitor) override;
 };
 
 /// One scan of one person.

@@ -11,17 +11,11 @@
 namespace scintigen {
 namespace {
 
+constexpr int64_t kMostVoxels = 32000000;  // of the image; keeps a scan within a few GB
+
 constexpr double kAnyActivity = 1e12, kFaintestScan = 1e-20;  // sums stay normal in float32
 constexpr double kScatterFwhm_mm = 150;
 constexpr double kScatterPart = 0.5;  // of the background; the rest are randoms, flat
-
-void check(const PetProtocol& protocol) {
-  PetProtocol copy = protocol;  // visit() may write
-  check_settings(copy, "PET");
-  require(protocol.subsets <= protocol.views,
-          "PET: subsets is out of range; expected at most {} (the views), found {}", protocol.views,
-          protocol.subsets);
-}
 
 double pixels_squared(double fwhm_mm, double pixel_mm) {
   const double sigma = kSigmaOfFwhm * fwhm_mm / pixel_mm;
@@ -60,6 +54,17 @@ std::vector<float> background_of(const std::vector<float>& trues, const PetProto
 
 }  // namespace
 
+void check_protocol(const PetProtocol& protocol) {
+  PetProtocol copy = protocol;  // visit() may write
+  check_settings(copy, "PET");
+  require(protocol.subsets <= protocol.views,
+          "PET: subsets is out of range; expected at most {} (the views), found {}", protocol.views,
+          protocol.subsets);
+  const int64_t voxels = protocol.matrix * protocol.matrix * protocol.slices;
+  require(voxels <= kMostVoxels, "PET: matrix {0} x {0} x {1} slices; expected at most {2} voxels",
+          protocol.matrix, protocol.slices, kMostVoxels);
+}
+
 void PetProtocol::visit(SettingsVisitor& v) {
   v.visit(number("views", "PET: angles over 180 degrees", 4, 720), views);
   v.visit(number("matrix", "PET: pixels along each side, and lines an angle", 8, 512), matrix);
@@ -81,7 +86,7 @@ void PetProtocol::visit(SettingsVisitor& v) {
 
 PetScan simulate_pet(const Volume& activity, const Volume& attenuation, const PetProtocol& protocol,
                      Random random) {
-  check(protocol);
+  check_protocol(protocol);
   check_same_place(activity, "activity", attenuation, "attenuation");
   auto columns = columns_of(activity, "activity", protocol.matrix, protocol.slices,
                             protocol.pixel_mm, kAnyActivity);

@@ -33,6 +33,9 @@ struct PetProtocol : Settings {
   void visit(SettingsVisitor& visitor) override;
 };
 
+/// throws  Error: a setting out of range, more subsets than views, too many voxels.
+void check_protocol(const PetProtocol& protocol);
+
 struct PetScan {
   Volume image;            ///< float32 [slices,matrix,matrix], in the unit of `activity`, >= 0
   double counts_measured;  ///< sum of all lines of response

@@ -11,6 +11,8 @@
 namespace scintigen {
 namespace {
 
+constexpr int64_t kMostVoxels = 8000000;  // of the image; keeps a scan within a few GB
+
 constexpr double kAnyActivity = 1e12, kFaintestScan = 1e-20;  // sums stay normal in float32
 
 ProjectorGeometry camera(const SpectProtocol& protocol, int64_t finer, bool blurs) {
@@ -25,17 +27,6 @@ ProjectorGeometry camera(const SpectProtocol& protocol, int64_t finer, bool blur
     geometry.collimator_slope = protocol.collimator_slope;
   }
   return geometry;
-}
-
-void check(const SpectProtocol& protocol) {
-  SpectProtocol copy = protocol;  // visit() may write
-  check_settings(copy, "SPECT");
-  const int64_t rotations = protocol.views % 2 == 0 ? protocol.views / 2 : protocol.views;
-  require(
-      protocol.subsets <= rotations,
-      "SPECT: subsets is out of range; expected at most {} for {} views (opposite views share a "
-      "subset), found {}",
-      rotations, protocol.views, protocol.subsets);
 }
 
 /// Adds the fine bins [2 matrix][2 slices] of a view to the detector's pixels. The blur's outermost
@@ -102,6 +93,21 @@ Affine coarser(const Affine& fine) {
 
 }  // namespace
 
+void check_protocol(const SpectProtocol& protocol) {
+  SpectProtocol copy = protocol;  // visit() may write
+  check_settings(copy, "SPECT");
+  const int64_t rotations = protocol.views % 2 == 0 ? protocol.views / 2 : protocol.views;
+  require(
+      protocol.subsets <= rotations,
+      "SPECT: subsets is out of range; expected at most {} for {} views (opposite views share a "
+      "subset), found {}",
+      rotations, protocol.views, protocol.subsets);
+  const int64_t voxels = protocol.matrix * protocol.matrix * protocol.slices;
+  require(voxels <= kMostVoxels,
+          "SPECT: matrix {0} x {0} x {1} slices; expected at most {2} voxels", protocol.matrix,
+          protocol.slices, kMostVoxels);
+}
+
 void SpectProtocol::visit(SettingsVisitor& v) {
   v.visit(number("views", "SPECT: projections over 360 degrees (Werner 2022: 90)", 4, 720), views);
   v.visit(number("matrix", "SPECT: pixels along each side (Werner 2022: 64)", 8, 256), matrix);
@@ -139,7 +145,7 @@ void SpectProtocol::visit(SettingsVisitor& v) {
 
 SpectExpectation expect_spect(const Volume& activity, const Volume& attenuation,
                               const SpectProtocol& protocol) {
-  check(protocol);
+  check_protocol(protocol);
   check_same_place(activity, "activity", attenuation, "attenuation");
   SpectExpectation expected;
   expected.primary = project_primary(activity, attenuation, protocol);
@@ -161,7 +167,7 @@ SpectExpectation expect_spect(const Volume& activity, const Volume& attenuation,
 SpectScan simulate_spect(const Volume& activity, const Volume& attenuation,
                          const Volume& attenuation_assumed, const SpectProtocol& protocol,
                          Random random) {
-  check(protocol);
+  check_protocol(protocol);
   check_same_place(activity, "activity", attenuation_assumed, "attenuation_assumed");
   const auto assumed =
       halved(fine_columns(attenuation_assumed, "attenuation_assumed", protocol, kMostAttenuation),

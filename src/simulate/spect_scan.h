@@ -43,6 +43,9 @@ struct SpectProtocol : Settings {
   void visit(SettingsVisitor& visitor) override;
 };
 
+/// throws  Error: a setting out of range, more subsets than pairs of views, too many voxels.
+void check_protocol(const SpectProtocol& protocol);
+
 struct SpectScan {
   Volume image;            ///< float32 [slices,matrix,matrix], expected counts scale, >= 0
   double counts_measured;  ///< sum of all projections

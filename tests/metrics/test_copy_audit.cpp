@@ -14,7 +14,8 @@ namespace {
 torch::Tensor strangers(uint64_t seed, int64_t count, int64_t side = 20) {
   auto noise = Random(seed, "strangers").uniform_tensor({count, 1, side, side});
   auto smooth = at::avg_pool2d(noise, 5, 1, 2).squeeze(1);
-  smooth = (smooth - smooth.amin({1, 2}, true)) / (smooth.amax({1, 2}, true) - smooth.amin({1, 2}, true));
+  smooth = (smooth - smooth.amin({1, 2}, true)) /
+           (smooth.amax({1, 2}, true) - smooth.amin({1, 2}, true));
   auto mask = torch::zeros({side, side});
   mask.narrow(0, 2, side - 4).narrow(1, 2, side - 4).fill_(1);
   return smooth * mask;
@@ -47,8 +48,10 @@ TEST(CopyAudit, MembershipShowsWhereTheGeneratorMemorised) {
 }
 
 TEST(CopyAudit, AreaUnderTheCurveAgreesWithSciPy) {
-  const auto file = read_tensors(SCINTIGEN_TEST_GOLDEN "/metrics/distribution_distances.safetensors");
-  EXPECT_NEAR(area_under_curve(file.at("scores"), file.at("others")), file.at("auc")[0].item<double>(), 1e-12);
+  const auto file =
+      read_tensors(SCINTIGEN_TEST_GOLDEN "/metrics/distribution_distances.safetensors");
+  EXPECT_NEAR(area_under_curve(file.at("scores"), file.at("others")),
+              file.at("auc")[0].item<double>(), 1e-12);
   EXPECT_EQ(area_under_curve(torch::tensor({2.0, 3.0}), torch::tensor({0.0, 1.0})), 1);
   EXPECT_EQ(area_under_curve(torch::tensor({1.0, 1.0}), torch::tensor({1.0})), 0.5);
   EXPECT_REFUSED(area_under_curve(torch::empty({0}), torch::tensor({1.0})), "neither empty");

@@ -17,8 +17,11 @@ torch::Tensor normal(uint64_t seed, int64_t count, int64_t features, double mean
 }
 
 TEST(DistributionDistances, AgreeWithNumPySciPyAndScikitLearn) {
-  const auto file = read_tensors(SCINTIGEN_TEST_GOLDEN "/metrics/distribution_distances.safetensors");
-  const auto golden = [&](const char* name, int64_t i = 0) { return file.at(name)[i].item<double>(); };
+  const auto file =
+      read_tensors(SCINTIGEN_TEST_GOLDEN "/metrics/distribution_distances.safetensors");
+  const auto golden = [&](const char* name, int64_t i = 0) {
+    return file.at(name)[i].item<double>();
+  };
   const auto &a = file.at("a"), &b = file.at("b");
   EXPECT_NEAR(kernel_distance(a, b), golden("kernel"), 1e-10);
   const auto manifold = manifold_measures(a, b, 5);
@@ -32,7 +35,8 @@ TEST(DistributionDistances, AgreeWithNumPySciPyAndScikitLearn) {
   EXPECT_NEAR(neighbour.synthetic, golden("neighbour", 2), 1e-12);
   EXPECT_NEAR(frechet_distance(a, b), golden("frechet"), 1e-8);  // SciPy's square root: 1e-9
   // In one dimension every direction is +-1.
-  EXPECT_NEAR(sliced_wasserstein(file.at("line_a"), file.at("line_b")), golden("wasserstein"), 1e-12);
+  EXPECT_NEAR(sliced_wasserstein(file.at("line_a"), file.at("line_b")), golden("wasserstein"),
+              1e-12);
 }
 
 TEST(DistributionDistances, EqualSetsAreNotApart) {
@@ -52,7 +56,8 @@ TEST(DistributionDistances, EqualSetsAreNotApart) {
   EXPECT_EQ(same.precision, 1);
   EXPECT_EQ(same.recall, 1);
   EXPECT_EQ(same.coverage, 1);
-  // Against its own copy every point's nearest neighbour is its twin, which counts for the other set.
+  // Against its own copy every point's nearest neighbour is its twin, which counts for the other
+  // set.
   EXPECT_EQ(nearest_neighbour_test(a, a).accuracy, 0);
 }
 
@@ -74,7 +79,8 @@ TEST(DistributionDistances, GrowWithADistanceThatIsKnown) {
 
 TEST(DistributionDistances, SubsetsRepeatAndAgreeWithTheWhole) {
   const auto a = normal(1, 300, 4), b = normal(2, 250, 4, 0.5);
-  const auto first = kernel_distance_of_subsets(a, b, 50, 100), again = kernel_distance_of_subsets(a, b, 50, 100);
+  const auto first = kernel_distance_of_subsets(a, b, 50, 100),
+             again = kernel_distance_of_subsets(a, b, 50, 100);
   EXPECT_EQ(first.mean, again.mean);
   EXPECT_EQ(first.size, 100);
   EXPECT_NEAR(first.mean, kernel_distance(a, b), 4 * first.deviation / std::sqrt(50.0));
@@ -83,7 +89,8 @@ TEST(DistributionDistances, SubsetsRepeatAndAgreeWithTheWhole) {
 
 TEST(DistributionDistances, RefuseWhatTheyCannotMeasure) {
   const auto a = normal(1, 10, 4);
-  EXPECT_REFUSED(frechet_distance(a, normal(2, 4, 4)), "10 and 4 images for 4 features; expected more");
+  EXPECT_REFUSED(frechet_distance(a, normal(2, 4, 4)),
+                 "10 and 4 images for 4 features; expected more");
   EXPECT_REFUSED(kernel_distance(a, normal(2, 10, 3)), "4 features on one side and 3 on the other");
   EXPECT_REFUSED(kernel_distance(a, normal(2, 1, 4)), "1 images; expected at least 2");
   EXPECT_REFUSED(manifold_measures(a, a, 10), "expected at least 11");

@@ -38,6 +38,8 @@ refuses 'begun with seed = 1, now 2' "$SCINTIGEN" simulate --out one --seed 2 $s
 mkdir other && touch other/file
 refuses 'holds files that simulate did not write' "$SCINTIGEN" simulate --out other
 refuses "table1 is Werner 2022's 250 people" "$SCINTIGEN" simulate --out new --like table1 --participants 9
+refuses 'subsets is out of range; expected at most 45' "$SCINTIGEN" simulate --out new --spect-subsets 46
+refuses 'expected at most 8000000 voxels' "$SCINTIGEN" simulate --out new --spect-matrix 256 --spect-slices 256
 refuses '--like' "$SCINTIGEN" simulate --out new --like table2
 refuses '--tracer' "$SCINTIGEN" simulate --out new --tracer FDG
 refuses '--spect-views' "$SCINTIGEN" simulate --out new --spect-views 0
