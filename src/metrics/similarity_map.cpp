@@ -10,6 +10,15 @@
 namespace scintigen {
 namespace {
 
+constexpr int64_t kSums = 4;   // a, b, a^2 + b^2, ab
+constexpr int64_t kLanes = 8;  // doubles in the widest vector: loops over multiples have no rest
+struct alignas(64) Lanes {
+  double values[kLanes] = {};
+};
+
+/// Lanes that hold `count` doubles.
+constexpr int64_t lanes_for(int64_t count) { return (count + kLanes - 1) / kLanes; }
+
 /// What one plane of windows is computed from.
 struct Plane {
   const float *a, *b;   // the first slice under the windows
@@ -17,20 +26,20 @@ struct Plane {
   int64_t slice, height, width;
   const double* weights;
   double covariance_factor, c1, c2;
-  double* room;  // room_doubles()
+  Lanes* room;  // room_lanes(), zeros at first
 };
 
-constexpr int64_t kSums = 4;  // a, b, a^2 + b^2, ab
-
-int64_t room_doubles(int64_t taps, int64_t width) {
-  return (taps + 1) * kSums * width + width;  // a ring of rows, one row of sums, one of the map
+/// A ring of rows of sums; the sums of a row down the window, and (with what the last window reads
+/// beyond the row) along it; two rows of the map.
+int64_t room_lanes(int64_t taps, int64_t width) {
+  return (taps + 2) * kSums * lanes_for(width) + lanes_for(kGaussianTaps) + 2 * lanes_for(width);
 }
 
 /// Weighted sums of one row across the slices under the window. All inputs are float32: products
 /// are exact in double.
 template <size_t... S>
-SCINTIGEN_INLINE void sum_across_slices(const Plane& plane, int64_t row, double* __restrict to,
-                                        std::index_sequence<S...>) {
+SCINTIGEN_INLINE void sum_across_slices(const Plane& plane, int64_t row, int64_t pitch,
+                                        double* __restrict to, std::index_sequence<S...>) {
   constexpr size_t kSlices = sizeof...(S);
   const int64_t width = plane.width;
   const float *const a[kSlices] = {(plane.a + static_cast<int64_t>(S) * plane.slice +
@@ -50,52 +59,54 @@ SCINTIGEN_INLINE void sum_across_slices(const Plane& plane, int64_t row, double*
     };
     (add(static_cast<double>(a[S][x]), static_cast<double>(b[S][x]), weights[S]), ...);
     to[x] = sum_a;
-    to[width + x] = sum_b;
-    to[2 * width + x] = squares;
-    to[3 * width + x] = products;
+    to[pitch + x] = sum_b;
+    to[2 * pitch + x] = squares;
+    to[3 * pitch + x] = products;
   }
 }
 
-/// Weighted sum of rows of the ring; `first` is the uppermost.
+/// to[x] = sum over t of weights[t] rows[t][x], `lanes` x kLanes of them.
 template <size_t... T>
-SCINTIGEN_INLINE void sum_across_rows(const double* ring, int64_t first, int64_t count,
-                                      const double* weights, double* __restrict to,
-                                      std::index_sequence<T...>) {
-  constexpr auto kTaps = static_cast<int64_t>(sizeof...(T));
-  const double* const rows[kTaps] = {(ring + (first + static_cast<int64_t>(T)) % kTaps * count)...};
-  const double w[kTaps] = {weights[T]...};
+SCINTIGEN_INLINE void add_weighted(const double* const* rows, const double* weights, int64_t lanes,
+                                   double* __restrict to, std::index_sequence<T...>) {
+  const double* const r[] = {rows[T]...};
+  const double w[] = {weights[T]...};
 #pragma omp simd
-  for (int64_t x = 0; x < count; ++x) to[x] = ((w[T] * rows[T][x]) + ...);
+  for (int64_t x = 0; x < lanes * kLanes; ++x) to[x] = ((w[T] * r[T][x]) + ...);
 }
 
-/// Weighted sums along the row, and SSIM of each window; adds to the sums.
-template <size_t... T>
-SCINTIGEN_INLINE void map_row(const Plane& plane, const double* sums, double* __restrict map,
-                              SimilaritySums& total, std::index_sequence<T...>) {
-  constexpr auto kTaps = static_cast<int64_t>(sizeof...(T));
-  const int64_t width = plane.width, windows = width - kTaps + 1;
+/// SSIM of each window of a row, and its second factor, from the windows' four sums. Apart from the
+/// sums along the row: GCC makes a scalar chain of loads that overlap from one turn to the next.
+SCINTIGEN_INLINE void map_row(const Plane& plane, const double* sums, int64_t pitch, int64_t lanes,
+                              double* __restrict ssim, double* __restrict contrast) {
   const double* const of_a = sums;
-  const double *const of_b = sums + width, *const of_squares = sums + 2 * width,
-                      *const of_products = sums + 3 * width;
-  const double w[kTaps] = {plane.weights[T]...};
+  const double *const of_b = sums + pitch, *const of_squares = of_b + pitch,
+                      *const of_products = of_squares + pitch;
   const double factor = plane.covariance_factor, c1 = plane.c1, c2 = plane.c2;
-  double ssim = 0, contrast = 0;
-#pragma omp simd reduction(+ : ssim, contrast)
-  for (int64_t x = 0; x < windows; ++x) {
-    const double mean_a = ((w[T] * of_a[x + static_cast<int64_t>(T)]) + ...);
-    const double mean_b = ((w[T] * of_b[x + static_cast<int64_t>(T)]) + ...);
-    const double squares = ((w[T] * of_squares[x + static_cast<int64_t>(T)]) + ...);
-    const double products = ((w[T] * of_products[x + static_cast<int64_t>(T)]) + ...);
-    const double mean_squares = mean_a * mean_a + mean_b * mean_b, mean_product = mean_a * mean_b;
-    const double variances = factor * (squares - mean_squares);
-    const double covariance = factor * (products - mean_product);
+#pragma omp simd
+  for (int64_t x = 0; x < lanes * kLanes; ++x) {
+    const double a = of_a[x], b = of_b[x];
+    const double mean_squares = a * a + b * b, mean_product = a * b;
+    const double variances = factor * (of_squares[x] - mean_squares);
+    const double covariance = factor * (of_products[x] - mean_product);
     const double structure = (2 * covariance + c2) / (variances + c2);
-    map[x] = (2 * mean_product + c1) / (mean_squares + c1) * structure;
-    ssim += map[x];
-    contrast += structure;
+    contrast[x] = structure;
+    ssim[x] = (2 * mean_product + c1) / (mean_squares + c1) * structure;
   }
-  total.ssim += ssim;
-  total.contrast += contrast;
+}
+
+/// Adds the first `windows` of the rows, and sets what follows them to 0.
+SCINTIGEN_INLINE void add_row(double* ssim, double* contrast, int64_t windows, int64_t lanes,
+                              SimilaritySums& total) {
+  for (int64_t x = windows; x < lanes * kLanes; ++x) ssim[x] = contrast[x] = 0;
+  double ssim_sum = 0, contrast_sum = 0;
+#pragma omp simd reduction(+ : ssim_sum, contrast_sum)
+  for (int64_t x = 0; x < lanes * kLanes; ++x) {
+    ssim_sum += ssim[x];
+    contrast_sum += contrast[x];
+  }
+  total.ssim += ssim_sum;
+  total.contrast += contrast_sum;
   total.windows += windows;
 }
 
@@ -115,17 +126,27 @@ SCINTIGEN_INLINE void add_in_mask(const double* map, const uint8_t* mask, int64_
 template <int64_t Taps, size_t Slices>
 SCINTIGEN_INLINE SimilaritySums sum_plane(const Plane& plane) {
   const std::make_index_sequence<static_cast<size_t>(Taps)> taps;
-  const int64_t count = kSums * plane.width;
-  double *const ring = plane.room, *const sums = ring + Taps * count, *const map = sums + count;
+  const int64_t row_lanes = lanes_for(plane.width), pitch = row_lanes * kLanes;
+  const int64_t windows = plane.width - Taps + 1, lanes = lanes_for(windows);
+  double *const ring = plane.room->values, *const along = ring + Taps * kSums * pitch,
+                *const ssim = along + kSums * pitch, *const contrast = ssim + pitch,
+                *const down = contrast + pitch;
   SimilaritySums total;
   for (int64_t row = 0; row < plane.height; ++row) {
-    sum_across_slices(plane, row, ring + row % Taps * count, std::make_index_sequence<Slices>());
+    sum_across_slices(plane, row, pitch, ring + row % Taps * kSums * pitch,
+                      std::make_index_sequence<Slices>());
     if (row < Taps - 1) continue;
-    sum_across_rows(ring, row - (Taps - 1), count, plane.weights, sums, taps);
-    map_row(plane, sums, map, total, taps);
+    const double* under[Taps];
+    for (int64_t t = 0; t < Taps; ++t) under[t] = ring + (row + 1 + t) % Taps * kSums * pitch;
+    add_weighted(under, plane.weights, kSums * row_lanes, down, taps);
+    for (int64_t sum = 0; sum < kSums; ++sum) {
+      for (int64_t t = 0; t < Taps; ++t) under[t] = down + sum * pitch + t;
+      add_weighted(under, plane.weights, lanes, along + sum * pitch, taps);
+    }
+    map_row(plane, along, pitch, lanes, ssim, contrast);
+    add_row(ssim, contrast, windows, lanes, total);
     if (plane.mask != nullptr)
-      add_in_mask(map, plane.mask + (row - Taps / 2) * plane.width + Taps / 2,
-                  plane.width - Taps + 1, total);
+      add_in_mask(ssim, plane.mask + (row - Taps / 2) * plane.width + Taps / 2, windows, total);
   }
   return total;
 }
@@ -154,7 +175,7 @@ std::vector<SimilaritySums> sum_planes(const SimilarityInput& input, const Simil
   const int64_t slice = input.height * input.width;
   const auto taps = static_cast<int64_t>(kernel.weights.size());
   at::parallel_for(0, planes, 1, [&](int64_t begin, int64_t end) {
-    std::vector<double> room(static_cast<size_t>(room_doubles(taps, input.width)));
+    std::vector<Lanes> room(static_cast<size_t>(room_lanes(taps, input.width)));
     for (int64_t k = begin; k < end; ++k) {
       if (!wanted(k)) continue;
       const uint8_t* mask = input.mask ? input.mask + (k + above) * slice : nullptr;
