@@ -106,9 +106,14 @@ MetricRow similarity_row(const char* key, const ImagePair& pair, SimilarityExten
 
 void add_similarity_rows(const ImagePair& pair, const DataRange& range,
                          std::vector<MetricRow>& rows) {
+  Similarity gaussian_by_slice, gaussian_3d;  // also the finest scale of multi-scale SSIM
   const auto add = [&](const char* key, SimilarityWindow window, SimilarityExtent extent) {
-    auto row = similarity_row(key, pair, extent, window_parameters(window, range),
-                              [&] { return structural_similarity(pair, range, window, extent); });
+    auto row = similarity_row(key, pair, extent, window_parameters(window, range), [&] {
+      const auto found = structural_similarity(pair, range, window, extent);
+      if (window == SimilarityWindow::kGaussian)
+        (extent == SimilarityExtent::kSlice ? gaussian_by_slice : gaussian_3d) = found;
+      return found;
+    });
     if (pair.masked() && std::isnan(row.in_mask) && row.note_in_mask.empty())
       row.note_in_mask = "no window has its centre in the mask";
     if (pair.masked()) row.parameters["in_mask"] = "windows whose centre is in the mask";
@@ -119,11 +124,13 @@ void add_similarity_rows(const ImagePair& pair, const DataRange& range,
   add("ssim_uniform", SimilarityWindow::kUniform, SimilarityExtent::kSlice);
   add("ssim_uniform_3d", SimilarityWindow::kUniform, SimilarityExtent::kVolume);
   for (const auto extent : {SimilarityExtent::kSlice, SimilarityExtent::kVolume}) {
+    const bool by_slice = extent == SimilarityExtent::kSlice;
     auto parameters = window_parameters(SimilarityWindow::kGaussian, range);
     parameters["scale_weights"] = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
-    auto row =
-        similarity_row(extent == SimilarityExtent::kSlice ? "ms_ssim" : "ms_ssim_3d", pair, extent,
-                       parameters, [&] { return multi_scale_similarity(pair, range, extent); });
+    auto row = similarity_row(by_slice ? "ms_ssim" : "ms_ssim_3d", pair, extent, parameters, [&] {
+      return multi_scale_similarity(pair, range, extent,
+                                    by_slice ? gaussian_by_slice : gaussian_3d);
+    });
     if (pair.masked() && row.note_in_mask.empty())
       row.note_in_mask = "whole image only: a mask has no one meaning on coarse scales";
     rows.push_back(std::move(row));

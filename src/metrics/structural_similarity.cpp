@@ -111,6 +111,10 @@ torch::Tensor halved(const torch::Tensor& image, SimilarityExtent extent) {
   return half;
 }
 
+double scale_factor(double mean, size_t scale) {
+  return std::pow(std::max(mean, 0.0), kScaleWeights[scale]);
+}
+
 }  // namespace
 
 int64_t smallest_side(SimilarityWindow window) {
@@ -127,12 +131,14 @@ Similarity structural_similarity(const ImagePair& pair, const DataRange& range,
   result.windows = total.windows;
   result.windows_in_mask = total.windows_in_mask;
   if (extent == SimilarityExtent::kVolume) {
+    result.contrast = {mean_of(total.contrast, total.windows)};
     result.value = mean_of(total.ssim, total.windows);
     result.in_mask = mean_of(total.ssim_in_mask, total.windows_in_mask);
     return result;
   }
   double sum = 0, sum_in_mask = 0;
   for (const auto& slice : planes) {
+    result.contrast.push_back(mean_of(slice.contrast, slice.windows));
     if (slice.windows == 0) continue;
     sum += mean_of(slice.ssim, slice.windows);
     ++result.slices;
@@ -149,27 +155,36 @@ Similarity multi_scale_similarity(const ImagePair& pair, const DataRange& range,
                                   SimilarityExtent extent) {
   check_range(range);
   require_size(pair, extent, kSmallestMultiScaleSide, "multi-scale SSIM");
+  return multi_scale_similarity(pair, range, extent,
+                                structural_similarity({pair.a, pair.b, {}, pair.counted, 0}, range,
+                                                      SimilarityWindow::kGaussian, extent));
+}
+
+Similarity multi_scale_similarity(const ImagePair& pair, const DataRange& range,
+                                  SimilarityExtent extent, const Similarity& finest) {
+  check_range(range);
+  require_size(pair, extent, kSmallestMultiScaleSide, "multi-scale SSIM");
+  require(finest.contrast.size() ==
+              (extent == SimilarityExtent::kSlice ? static_cast<size_t>(pair.depth()) : 1),
+          "multi-scale SSIM: the finest scale is of another pair or extent");
   const auto kernel = kernel_of(SimilarityWindow::kGaussian, extent, range.width);
   ImagePair scaled{pair.a, pair.b, {}, pair.counted, 0};
   std::vector<double> products;  // one a slice, or one
-  Similarity result;
-  for (size_t scale = 0; scale < kScaleWeights.size(); ++scale) {
-    auto planes = sums_of(scaled, extent, kernel);
-    if (extent == SimilarityExtent::kVolume) planes = {total_of(planes)};
-    if (scale == 0) {
-      result.windows = total_of(planes).windows;
-      products.assign(planes.size(), 1.0);
-    }
-    const bool coarsest = scale + 1 == kScaleWeights.size();
-    for (size_t k = 0; k < planes.size(); ++k) {
-      const double mean =
-          mean_of(coarsest ? planes[k].ssim : planes[k].contrast, planes[k].windows);
-      products[k] *= std::pow(std::max(mean, 0.0), kScaleWeights[scale]);
-    }
-    if (coarsest) break;
+  for (const double mean : finest.contrast) products.push_back(scale_factor(mean, 0));
+  for (size_t scale = 1; scale < kScaleWeights.size(); ++scale) {
     scaled.a = halved(scaled.a, extent);
     scaled.b = halved(scaled.b, extent);
+    auto planes = sums_of(scaled, extent, kernel);
+    if (extent == SimilarityExtent::kVolume) planes = {total_of(planes)};
+    const bool coarsest = scale + 1 == kScaleWeights.size();
+    for (size_t k = 0; k < planes.size(); ++k) {
+      const auto& plane = planes[k];
+      products[k] *=
+          scale_factor(mean_of(coarsest ? plane.ssim : plane.contrast, plane.windows), scale);
+    }
   }
+  Similarity result;
+  result.windows = finest.windows;
   double sum = 0;
   int64_t count = 0;
   for (size_t k = 0; k < products.size(); ++k) {

@@ -29,6 +29,9 @@ struct Similarity {
   int64_t slices = 0;  ///< kSlice: averaged over; the rest are not ImagePair::counted
   int64_t slices_in_mask = 0;
   int64_t windows = 0, windows_in_mask = 0;
+  std::vector<double>
+      contrast;  ///< mean of the second factor, of each slice (not a number where it
+                 ///< is not counted) or of the volume: for multi_scale_similarity()
 };
 
 /// Shortest side that a window needs: 11 or 7.
@@ -47,6 +50,10 @@ Similarity structural_similarity(const ImagePair& pair, const DataRange& range,
 /// throws  Error: check_range(); a side under kSmallestMultiScaleSide (says so).
 Similarity multi_scale_similarity(const ImagePair& pair, const DataRange& range,
                                   SimilarityExtent extent);
+/// The same where the finest scale is there: structural_similarity() of the same pair, range and
+/// extent with the Gaussian window. throws Error also: as many means as another image has.
+Similarity multi_scale_similarity(const ImagePair& pair, const DataRange& range,
+                                  SimilarityExtent extent, const Similarity& finest);
 
 constexpr int64_t kSmallestMultiScaleSide = 176;  ///< 11 taps on the fifth scale: 11 x 2^4
 

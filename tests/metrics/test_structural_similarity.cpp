@@ -68,6 +68,18 @@ TEST(MultiScaleSimilarity, AgreesWithSciPyWithOddSides) {
   EXPECT_NEAR(volume.value, number(golden, "ms_ssim_3d"), 1e-8);
 }
 
+TEST(MultiScaleSimilarity, IsTheSameFromAFinestScaleThatIsThere) {
+  auto pair = image_pair(random_image(1, 3, 180, 176), random_image(2, 3, 180, 176));
+  pair.counted[1] = false;
+  const auto finest = structural_similarity(pair, kUnit, kGaussian, kSlice);
+  EXPECT_TRUE(std::isnan(finest.contrast[1]));
+  const auto found = multi_scale_similarity(pair, kUnit, kSlice, finest);
+  EXPECT_EQ(found.value, multi_scale_similarity(pair, kUnit, kSlice).value);
+  EXPECT_EQ(found.slices, 2);
+  EXPECT_REFUSED(multi_scale_similarity(pair, kUnit, kSlice, Similarity()),
+                 "multi-scale SSIM: the finest scale is of another pair or extent");
+}
+
 TEST(MultiScaleSimilarity, IdenticalIsOneAndAnticorrelatedIsZero) {
   auto a = random_image(1, 2, 176, 176);
   a[1].fill_(0);

@@ -3,6 +3,7 @@
 # scikit-image: tests/metrics/.
 # shellcheck shell=bash
 zeros() { head -c "$1" /dev/zero; }
+# shellcheck disable=SC2059  # the escapes are the format
 short() { printf "\\x$(printf %02x $(($1 & 255)))\\x$(printf %02x $(($1 >> 8)))"; }
 
 # nifti WIDTH HEIGHT DEPTH [NIFTI_TYPE BITS [X]]: a NIfTI-1 file of the voxels on stdin; X: four bytes of a float, the
@@ -80,7 +81,7 @@ refuses 'alex' metrics a.nii b.nii.gz --range 255 --lpips-network squeeze
 # LPIPS with weights of 0: the distance is 0, and every file and tensor is looked at
 refuses 'missing.safetensors: no such file' metrics a.nii b.nii.gz --range 255 --lpips missing.safetensors
 refuses 'not a safetensors file' metrics a.nii b.nii.gz --range 255 --lpips a.nii
-header= place=0
+header='' place=0
 tensor() { # NAME SHAPE NUMBERS
   header="$header,\"$1\":{\"dtype\":\"F32\",\"shape\":[$2],\"data_offsets\":[$place,$((place + 4 * $3))]}"
   place=$((place + 4 * $3))
