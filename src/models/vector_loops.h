@@ -7,15 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-// The compiler makes the versions, the loader picks one. Every loop that is to become vector
-// instructions has a fixed number of lanes or `omp simd`.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define SCINTIGEN_CLONES \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define SCINTIGEN_CLONES
-#endif
-#define SCINTIGEN_INLINE inline __attribute__((always_inline))
+#include "core/instruction_clones.h"
 
 namespace scintigen {
 

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "simulate/row_clones.h"
+#include "core/instruction_clones.h"
 
 namespace scintigen {
 namespace {
@@ -14,9 +14,9 @@ constexpr double kMostVariance = 0.6;  // of one step: the kernel stays far from
 
 /// One step: rows of `wanted` from the rows of `held`. `padded` is a row with two zeros at each
 /// end.
-SCINTIGEN_ROW_CLONES void blur_step(const float* from, RowRange held, RowRange wanted,
-                                    int64_t length, FiveTap across, FiveTap along,
-                                    const float* zeros, float* padded, float* to) {
+SCINTIGEN_CLONES void blur_step(const float* from, RowRange held, RowRange wanted, int64_t length,
+                                FiveTap across, FiveTap along, const float* zeros, float* padded,
+                                float* to) {
   float* __restrict middle = padded + 2;
   for (int64_t row = wanted.first; row < wanted.last; ++row) {
     const float* rows[5];
@@ -43,8 +43,8 @@ int64_t mirrored(int64_t index, int64_t count) {
 }
 
 /// One step along the middle axis of [outer][count][inner].
-SCINTIGEN_ROW_CLONES void smooth_axis(const float* from, int64_t outer, int64_t count,
-                                      int64_t inner, FiveTap tap, float* to) {
+SCINTIGEN_CLONES void smooth_axis(const float* from, int64_t outer, int64_t count, int64_t inner,
+                                  FiveTap tap, float* to) {
   for (int64_t o = 0; o < outer; ++o) {
     const float* block = from + o * count * inner;
     for (int64_t i = 0; i < count; ++i) {

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "core/error.h"
-#include "simulate/row_clones.h"
+#include "core/instruction_clones.h"
 #include "simulate/scan_columns.h"
 
 namespace scintigen {
@@ -18,10 +18,9 @@ constexpr double kFaintLine = 1e-4;
 constexpr float kUnseen = 1e-6f;  // sensitivity relative to the highest: no update below
 
 /// views: forward projection -> factor * counts / expectation, in place.
-SCINTIGEN_ROW_CLONES void correction_of(float* __restrict views, const float* __restrict counts,
-                                        const float* __restrict background,
-                                        const float* __restrict factor, float faint,
-                                        int64_t length) {
+SCINTIGEN_CLONES void correction_of(float* __restrict views, const float* __restrict counts,
+                                    const float* __restrict background,
+                                    const float* __restrict factor, float faint, int64_t length) {
 #pragma omp simd
   for (int64_t i = 0; i < length; ++i) {
     const float seen = factor[i] * views[i], positive = seen > 0 ? seen : 0.0f;
@@ -29,10 +28,9 @@ SCINTIGEN_ROW_CLONES void correction_of(float* __restrict views, const float* __
   }
 }
 
-SCINTIGEN_ROW_CLONES void multiply_image(float* __restrict image,
-                                         const float* __restrict correction,
-                                         const float* __restrict sensitivity, float least,
-                                         int64_t length) {
+SCINTIGEN_CLONES void multiply_image(float* __restrict image, const float* __restrict correction,
+                                     const float* __restrict sensitivity, float least,
+                                     int64_t length) {
 #pragma omp simd
   for (int64_t i = 0; i < length; ++i) {
     const float ratio = sensitivity[i] > least ? correction[i] / sensitivity[i] : 0.0f;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <utility>
 
-#include "simulate/row_clones.h"
+#include "core/instruction_clones.h"
 
 namespace scintigen {
 namespace {
@@ -13,8 +13,8 @@ namespace {
 constexpr double kPi = 3.14159265358979323846;
 constexpr double kTurnVariance = 1.0 / 6;  // voxels^2, mean of f (1 - f) over places f
 
-SCINTIGEN_ROW_CLONES void pass_row(float* __restrict beam, const float* __restrict source,
-                                   const float* __restrict loss, int64_t length) {
+SCINTIGEN_CLONES void pass_row(float* __restrict beam, const float* __restrict source,
+                               const float* __restrict loss, int64_t length) {
 #pragma omp simd
   for (int64_t z = 0; z < length; ++z) {
     const float kept = 1 - loss[z];
@@ -22,15 +22,14 @@ SCINTIGEN_ROW_CLONES void pass_row(float* __restrict beam, const float* __restri
   }
 }
 
-SCINTIGEN_ROW_CLONES void add_rows(float* __restrict to, const float* __restrict from,
-                                   int64_t length) {
+SCINTIGEN_CLONES void add_rows(float* __restrict to, const float* __restrict from, int64_t length) {
 #pragma omp simd
   for (int64_t z = 0; z < length; ++z) to[z] += from[z];
 }
 
 /// Adjoint of pass_row: what the plane receives, and the beam beyond it.
-SCINTIGEN_ROW_CLONES void take_row(float* __restrict beam, const float* __restrict loss,
-                                   float* __restrict taken, int64_t length) {
+SCINTIGEN_CLONES void take_row(float* __restrict beam, const float* __restrict loss,
+                               float* __restrict taken, int64_t length) {
 #pragma omp simd
   for (int64_t z = 0; z < length; ++z) {
     const float kept = 1 - loss[z], here = beam[z] * kept;

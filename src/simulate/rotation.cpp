@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "simulate/row_clones.h"
+#include "core/instruction_clones.h"
 
 namespace scintigen {
 namespace {
@@ -71,8 +71,8 @@ Support Support::of(const std::vector<float>& columns, int64_t side, int64_t sli
   return support;
 }
 
-SCINTIGEN_ROW_CLONES RowRange turn_plane(const Turn& turn, const float* columns, int64_t w,
-                                         float* plane) {
+SCINTIGEN_CLONES RowRange turn_plane(const Turn& turn, const float* columns, int64_t w,
+                                     float* plane) {
   const int64_t side = turn.support->side(), slices = turn.slices;
   RowRange rows;
   Corners corners;
@@ -105,8 +105,8 @@ RowRange rows_of_plane(const Turn& turn, int64_t w) {
   return rows;
 }
 
-SCINTIGEN_ROW_CLONES void turn_plane_back(const Turn& turn, const float* plane, RowRange rows,
-                                          int64_t w, float* columns) {
+SCINTIGEN_CLONES void turn_plane_back(const Turn& turn, const float* plane, RowRange rows,
+                                      int64_t w, float* columns) {
   const int64_t slices = turn.slices;
   Corners corners;
   for (int64_t u = rows.first; u < rows.last; ++u) {
