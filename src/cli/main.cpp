@@ -34,7 +34,8 @@ std::vector<CommandEntry> command_table() {
 #ifdef SCINTIGEN_WITH_ITK
           import_command(),
 #endif
-          train_fastgan_command(), select_command(), generate_command(), doctor_command()};
+          train_fastgan_command(), select_command(), generate_command(),
+          stats_command(),         doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {
