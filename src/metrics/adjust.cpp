@@ -32,7 +32,7 @@ std::vector<double> adjusted(const std::vector<double>& p, Adjustment adjustment
     } else {
       const size_t place = order.size() - 1 - i;
       bound = std::min(bound, p[order[place]] * count / (static_cast<double>(place) + 1));
-      result[order[place]] = bound;
+      result[order[place]] = std::max(bound, p[order[place]]);  // rounding of p n / n
     }
   }
   return result;

