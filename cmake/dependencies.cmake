@@ -17,6 +17,7 @@ find_package(nlohmann_json REQUIRED)
 find_package(PNG REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(Boost 1.74 REQUIRED)  # headers: Boost.Math
 
 if(SCINTIGEN_ITK)
   block()

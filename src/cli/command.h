@@ -31,6 +31,7 @@ CommandEntry train_fastgan_command();
 CommandEntry select_command();
 CommandEntry generate_command();
 CommandEntry metrics_command();
+CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space
 
 /// Whether `import` is in the table.

@@ -35,7 +35,7 @@ std::vector<CommandEntry> command_table() {
           import_command(),
 #endif
           train_fastgan_command(), select_command(), generate_command(),
-          metrics_command(),       doctor_command()};
+          metrics_command(),       stats_command(),  doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {
