@@ -78,10 +78,12 @@ def main(picture, *folders):
     bands, first = [], None
     for folder in folders:
         slices, rows = read(folder)
-        chosen = slices[[row["level"] in LEVELS[1:] for row in rows]]
+        here = [row["level"] in LEVELS[1:] for row in rows]
+        chosen = slices[here]
+        people = {row["participant_id"] for row, is_here in zip(rows, here) if is_here}
         power, levels = radial_power(chosen), gray_levels(chosen)
         first = first or (power, levels)
-        print(f"{folder}: {len(chosen)} slices of {len({row['participant_id'] for row in rows})} participants")
+        print(f"{folder}: {len(chosen)} slices of {len(people)} participants")
         print("  log10 power at", " ".join(f"{k}:{power[k]:.2f}" for k in FREQUENCIES))
         print(f"  largest difference to the first, frequencies 2 to 18: {np.abs(power - first[0])[2:19].max():.2f}")
         print(f"  gray levels: median {np.median(levels):.3f}, quartiles {np.quantile(levels, .25):.3f} {np.quantile(levels, .75):.3f}, "

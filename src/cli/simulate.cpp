@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // scintigen simulate: nothing -> a cohort of scans with known truth.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "cli/command.h"
@@ -22,7 +24,10 @@ class SimulateCommand : public Command {
   void visit(SettingsVisitor& v) override {
     v.visit(required(text("out", "folder of the cohort; one that was begun is continued")), out_);
     cohort_.visit(v);
-    v.visit(number("threads", "people simulated at a time; 0 = all processors", 0, 1024), threads_);
+    v.visit(number("threads",
+                   "people simulated at a time, about 0.4 GB each; 0 = all processors, at most 8",
+                   0, 1024),
+            threads_);
   }
 
   int run(const std::vector<std::string>& command_line) override {
@@ -46,7 +51,7 @@ class SimulateCommand : public Command {
     const auto scans = scans_of(cohort_, groups), done = scans_of(cohort_, there);
     if (done > 0) say(fmt::format("going on: {} of {} people are there", there.size(), people));
     int64_t threads = threads_;
-    if (threads == 0) threads = std::max<int64_t>(1, std::thread::hardware_concurrency());
+    if (threads == 0) threads = std::clamp<int64_t>(std::thread::hardware_concurrency(), 1, 8);
     bool whole = true;
     {
       Progress progress("simulate", scans, "scan", done);
@@ -62,7 +67,7 @@ class SimulateCommand : public Command {
     for (const auto& note : notes) warn(note);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
     record.set("scans", scans);
-    record.set("scans_per_s", static_cast<double>(scans - done) / took.count());
+    if (scans > done) record.set("scans_per_s", static_cast<double>(scans - done) / took.count());
     record.finish();
     say(fmt::format("{} people, {} scans in {}: {}", people, scans, duration_text(took.count()),
                     out_));

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 
+#include "core/affine.h"
 #include "core/error.h"
 #include "core/nifti.h"
 #include "core/progress.h"
@@ -22,6 +23,7 @@ constexpr int64_t kLargestVolume_bytes = int64_t{4}
 constexpr double kFormTolerance_mm = 1e-3;
 constexpr double kHalfTurn = 1e-7;
 constexpr double kRounding = 1.2e-7;           // of a float32 quaternion
+constexpr double kFlat = 1e-3;                 // volume of a voxel over that of a right-angled one
 constexpr double kOrthogonalTolerance = 1e-3;  // cosine between axes
 
 /// Bytes of .nii and .nii.gz alike.
@@ -180,6 +182,8 @@ void check_axes(const Affine& affine, const std::string& where, std::vector<std:
   }
   require(worst < 0.99, "{}: its orientation matrix is not usable: two voxel axes are parallel",
           where);
+  require(std::abs(determinant(affine)) > kFlat * length[0] * length[1] * length[2],
+          "{}: its orientation matrix is not usable: its three voxel axes lie in one plane", where);
   if (worst > kOrthogonalTolerance) {
     notes.push_back(fmt::format(
         "{}: voxel axes are {:.2f} degrees from orthogonal; slices are taken as they are stored",

@@ -127,11 +127,19 @@ double perfusion(double disease, double reserve) {
   return disease * (1 + reserve * std::min(disease, 1.0));
 }
 
+double dilated(double uptake, double reserve, double saturation) {
+  if (saturation <= 0) return uptake * (1 + reserve);
+  const double k = saturation;
+  const double most = 0.999 * (1 + k);  // flow without bound
+  const double flow = k * std::min(uptake, most) / (1 + k - std::min(uptake, most));
+  const double more = flow * (1 + reserve);
+  return more * (1 + k) / (more + k);
+}
+
 Volume make_activity(const TemplateHead& head, const HeadMaps& maps, const Metabolism& metabolism,
                      const std::vector<Lesion>& lesions, double reserve) {
   Volume activity = empty_volume(maps.grid, "1");
   float* const out = activity.voxels.data_ptr<float>();
-  const double k = metabolism.saturation;
   for (size_t v = 0; v < maps.voxels(); ++v) {
     const double outside = metabolism.scalp * maps.scalp[v];
     const size_t region = maps.region[v];
@@ -143,13 +151,12 @@ Volume make_activity(const TemplateHead& head, const HeadMaps& maps, const Metab
     const Point at = {q[0], q[1], q[2]};
     const bool cerebellar = head.regions[region].structure == Structure::kCerebellum;
     double factor = 1 + (cerebellar ? kCerebellarSmooth : 1) * metabolism.variation.value(at);
-    factor *= perfusion(1, reserve);
     const double disease = lesions.empty() ? 1 : lesion_factor(head, lesions, at, region);
     const double change = perfusion(disease, reserve) / perfusion(1, reserve);
-    double gray = factor * metabolism.region[region] / 100;
-    if (k > 0) gray *= (1 + k) / (gray + k);
-    gray *= change;
-    const double white = change * factor * metabolism.white / 100;
+    const double gray =
+        change * dilated(factor * metabolism.region[region] / 100, reserve, metabolism.saturation);
+    const double white =
+        change * dilated(factor * metabolism.white / 100, reserve, metabolism.saturation);
     out[v] = static_cast<float>(100 * (gray * maps.gray[v] + white * maps.white[v]) +
                                 metabolism.csf * maps.csf[v] + outside);
   }

@@ -35,16 +35,16 @@ const Uptake& uptake_of(Tracer tracer);
 /// What a person's brain takes up where, lesions apart.
 struct Metabolism {
   std::vector<double> region;  ///< relative uptake of gray matter, by TemplateHead::regions
-  double white = 30, csf = 2, scalp = 10;
+  double white = 0, csf = 0, scalp = 0;
   CoarseField variation{1};  ///< relative, smooth, in template space
   double saturation = 0;
 };
 
 /// By (seed, index): the same for every tracer of a person but for 2 % a region.
 ///   regional SD 5 %, hemispheres SD 4 % on the ratio, regions left against right SD 3 %,
-///   cerebellar hemispheres SD 2 % (never 6 %: 10 % means diaschisis), smooth variation SD 4 % over
-///   15 mm (cerebellum 1 %), age -0.45 % a year in the frontal lobe, half as much elsewhere, none
-///   in the cerebellum.
+///   cerebellar hemispheres SD 2 % (never above 6 %: 10 % means diaschisis), smooth variation SD 4
+///   % over 15 mm (cerebellum 1 %), age -0.45 % a year in the frontal lobe, half as much elsewhere,
+///   none in the cerebellum.
 Metabolism make_metabolism(const TemplateHead& head, const Person& person, Tracer tracer,
                            uint64_t seed, int64_t index);
 
@@ -53,8 +53,12 @@ Metabolism make_metabolism(const TemplateHead& head, const Person& person, Trace
 /// are wide already and gain less.
 double perfusion(double disease, double reserve);
 
-/// Uptake on the grid of `maps`. A lesion's change is one of uptake: the tracer's saturation acts
-/// on normal flow and vasodilation alone.
+/// Uptake (normal cortex at rest = 1) after flow has grown by 1 + reserve: on the tracer's curve
+/// u = f (1 + k) / (f + k) of uptake by flow, k = `saturation`; 0 = proportional.
+double dilated(double uptake, double reserve, double saturation);
+
+/// Uptake on the grid of `maps`. The table's figures, and a lesion's change, are of uptake as
+/// images show it; the tracer's saturation acts on vasodilation.
 Volume make_activity(const TemplateHead& head, const HeadMaps& maps, const Metabolism& metabolism,
                      const std::vector<Lesion>& lesions, double reserve = 0);
 

@@ -13,6 +13,7 @@ constexpr double kDegree = 3.14159265358979323846 / 180;
 constexpr double kReserve = 0.497, kReserveSd = 0.17;  // acetazolamide; methods.md E4 (S29)
 constexpr double kStressCounts = 1.4;                  // second injection on top of the first
 constexpr double kCountsSd = 0.15;                     // relative: dose, weight, uptake
+constexpr double kLevelsApartMm = 31;                  // basal ganglia to cortex
 constexpr double kDiaschisisPart = 0.4;                // of people with one-sided disease
 // The middle of the head in its own frame, which is put to the middle of the field of view.
 constexpr Point kMiddle = {0, -18, 8};
@@ -61,6 +62,12 @@ struct Group {
 };
 
 std::vector<Group> groups_of(const SimulateSettings& settings) {
+  const double band_mm = static_cast<double>(settings.slices_per_level) *
+                         std::max(settings.spect.pixel_mm, settings.pet.pixel_mm);
+  require(band_mm < kLevelsApartMm,
+          "slices_per_level: {} slices reach {:.3g} mm; expected less than {} mm, where the next "
+          "level begins",
+          settings.slices_per_level, band_mm, kLevelsApartMm);
   const auto n = settings.participants;
   if (settings.like == "table1") {
     require(n == 0 || n == 250,

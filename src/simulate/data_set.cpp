@@ -9,6 +9,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "core/atomic_file.h"
@@ -54,6 +55,41 @@ Json read_truth(const std::filesystem::path& folder, const std::string& id) {
   return json;
 }
 
+/// One person's rows of participants.tsv and slices.tsv.
+void add_rows(const Json& truth, Table& participants, Table& slices) {
+  const auto of_person = [&](const char* key) { return cell(truth.at(key)); };
+  participants.add_row(
+      {of_person("participant_id"), of_person("age"), of_person("sex"), of_person("group")});
+  for (const auto& scan : truth.at("scans"))
+    for (const auto& row : scan.at("slices"))
+      slices.add_row({of_person("participant_id"), cell(scan.at("session")),
+                      cell(scan.at("modality")), cell(row.at("slice")), cell(row.at("level")),
+                      cell(row.at("pattern")), cell(row.at("side")), cell(row.at("severity")),
+                      cell(scan.at("tracer")), of_person("age"), of_person("sex"),
+                      cell(scan.at("file"))});
+}
+
+/// Whether a folder holds nothing but the empty folder of the truth: killed before the design was
+/// there.
+bool only_begun(const std::filesystem::path& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, error))
+    if (!entry.is_directory() || (entry.path() != folder / "derivatives" &&
+                                  entry.path() != folder / "derivatives" / "truth"))
+      return false;
+  return true;
+}
+
+/// Removes what a killed run left half written in the folders of one person.
+void sweep_person(const std::filesystem::path& folder, const std::string& id) {
+  std::error_code error;
+  for (const auto& root : {folder / id, truth_file(folder, id).parent_path()}) {
+    sweep_temporary_files(root);
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root, error))
+      if (entry.is_directory()) sweep_temporary_files(entry.path());
+  }
+}
+
 /// Keeps of each cell as many rows as the paper's Table 1 has, drawn by seed, in table order.
 std::vector<std::string> keep_table1(Table& slices, uint64_t seed) {
   std::map<std::pair<std::string, std::string>, size_t> kept;
@@ -62,7 +98,11 @@ std::vector<std::string> keep_table1(Table& slices, uint64_t seed) {
   for (const auto place : order) {
     const auto row = static_cast<size_t>(place);
     const std::pair key(slices.at(row, "level"), slices.at(row, "pattern"));
-    if (kept[key] < kTable1.at(key)) ++kept[key], chosen.insert(row);
+    const auto wanted = kTable1.find(key);
+    require(wanted != kTable1.end(),
+            "slices.tsv: level {} with pattern {}; expected those of Table 1", key.first,
+            key.second);
+    if (kept[key] < wanted->second) ++kept[key], chosen.insert(row);
   }
   std::vector<std::vector<std::string>> rows;
   for (const auto row : chosen) rows.push_back(std::move(slices.rows[row]));
@@ -100,7 +140,15 @@ constexpr char kReadme[] =
 void begin_data_set(const std::filesystem::path& folder, SimulateSettings& settings) {
   std::error_code error;
   const auto design = design_file(folder);
-  const auto wanted = settings_to_json(settings);
+  auto wanted = settings_to_json(settings);
+  // What else decides what a person looks like.
+  wanted["scintigen"] = kVersion;
+  for (const auto& [name, file] : {std::pair{"template_head", settings.head.template_head},
+                                   {"template_brain", settings.head.template_brain},
+                                   {"template_labels", settings.head.template_labels},
+                                   {"template_names", settings.head.template_names}})
+    wanted[std::string(name) + "_sha256"] = sha256_of_file(file);
+  sweep_temporary_files(design.parent_path());
   if (std::filesystem::exists(design, error)) {
     const auto found = Json::parse(read_file(design, kLargestTruth), nullptr, false);
     require(!found.is_discarded(), "{}: not JSON; remove the folder and run simulate again",
@@ -114,11 +162,11 @@ void begin_data_set(const std::filesystem::path& folder, SimulateSettings& setti
   }
   if (std::filesystem::exists(folder, error)) {
     require(std::filesystem::is_directory(folder, error), "{}: not a folder", folder.string());
-    require(std::filesystem::is_empty(folder, error),
+    require(std::filesystem::is_empty(folder, error) || only_begun(folder),
             "{}: holds files that simulate did not write; give an empty or new folder as --out",
             folder.string());
   }
-  write_file(design, wanted.dump(2) + "\n");
+  write_file(design, wanted.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 bool has_person(const std::filesystem::path& folder, int64_t index) {
@@ -136,6 +184,7 @@ bool write_people(const std::filesystem::path& folder, const TemplateHead& head,
     for (int64_t index = work.next++; index < people && !work.stopped; index = work.next++) {
       if (has_person(folder, index)) continue;
       try {
+        sweep_person(folder, person_id(index));
         const auto plan = plan_person(head, settings, groups, index);
         write_person(folder, head, settings, plan, [&] {
           const std::lock_guard lock(work.mutex);
@@ -152,7 +201,11 @@ bool write_people(const std::filesystem::path& folder, const TemplateHead& head,
     }
   };
   std::vector<std::thread> pool;
-  for (int64_t t = 0; t < std::min(threads, people); ++t) pool.emplace_back(one_thread);
+  try {
+    for (int64_t t = 0; t < std::min(threads, people); ++t) pool.emplace_back(one_thread);
+  } catch (const std::system_error&) {  // those that started do the work
+    if (pool.empty()) one_thread();
+  }
   for (auto& thread : pool) thread.join();
   if (work.failure) std::rethrow_exception(work.failure);
   return !work.stopped;
@@ -166,17 +219,12 @@ std::vector<std::string> finish_data_set(const std::filesystem::path& folder,
                 "severity", "tracer", "age", "sex", "file"},
                {}};
   for (int64_t index = 0; index < people; ++index) {
-    const auto truth = read_truth(folder, person_id(index));
-    const auto of_person = [&](const char* key) { return cell(truth.at(key)); };
-    participants.add_row(
-        {of_person("participant_id"), of_person("age"), of_person("sex"), of_person("group")});
-    for (const auto& scan : truth.at("scans"))
-      for (const auto& row : scan.at("slices"))
-        slices.add_row({of_person("participant_id"), cell(scan.at("session")),
-                        cell(scan.at("modality")), cell(row.at("slice")), cell(row.at("level")),
-                        cell(row.at("pattern")), cell(row.at("side")), cell(row.at("severity")),
-                        cell(scan.at("tracer")), of_person("age"), of_person("sex"),
-                        cell(scan.at("file"))});
+    try {
+      add_rows(read_truth(folder, person_id(index)), participants, slices);
+    } catch (const nlohmann::json::exception&) {
+      throw Error("{}: not what simulate wrote; remove it and run simulate again",
+                  truth_file(folder, person_id(index)).string());
+    }
   }
   std::vector<std::string> notes;
   if (settings.like == "table1") notes = keep_table1(slices, static_cast<uint64_t>(settings.seed));

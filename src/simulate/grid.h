@@ -2,7 +2,6 @@
 // Where voxels lie, and small fields on a coarse grid that are read anywhere in between.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "core/affine.h"

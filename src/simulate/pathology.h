@@ -30,7 +30,7 @@ struct Lesion {
 Lesion make_ischaemia(const TemplateHead& head, Side side, Random& random);
 
 /// Crossed cerebellar diaschisis of a supratentorial lesion: the other cerebellar hemisphere lower
-/// by 10 to 25 %, more for larger and deeper lesions (methods.md E4, S38 to S40).
+/// by 16 to 25 %, more for larger and deeper lesions (methods.md E4, S38 to S40).
 Lesion make_diaschisis(const Lesion& lesion, Random& random);
 
 /// An epileptogenic focus (mesial temporal, temporal pole, insula, frontal): centre in gray matter.

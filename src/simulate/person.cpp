@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/error.h"
+
 namespace scintigen {
 namespace {
 
 constexpr int kSquarings = 7, kInverseRounds = 100;
 constexpr double kInverseMm = 1e-4;
-constexpr double kAdultAge = 30;
+constexpr double kAdultAge = 30, kDecadesSpread = 1.5, kMostSpread = 2.5;
 constexpr double kSulcalPerDecade = 0.05;
 constexpr double kLargestWidening = 0.4;
 
@@ -36,6 +38,7 @@ TemplateVoxel interpolate(const TemplateHead& head, const Point& place) {
   const int64_t row = head.grid.ni, plane = head.grid.ni * head.grid.nj;
   const TemplateVoxel* const base = head.voxel.data() + i + row * j + plane * k;
   constexpr int kNumbers = sizeof(TemplateVoxel) / sizeof(float);
+  static_assert(kNumbers == 8, "read as an array of numbers below");
   float sum[kNumbers] = {};
   const int64_t offsets[4] = {0, row, plane, plane + row};
   const float weights[4] = {(1 - y) * (1 - z), y * (1 - z), (1 - y) * z, y * z};
@@ -57,15 +60,19 @@ Point Person::to_template(const Point& person) const {
 
 Point Person::from_template(const Point& at) const {
   Point x = at;  // D(x) = at, by fixed point: x <- at - displacement(x)
+  double error = 0;
   for (int round = 0; round < kInverseRounds; ++round) {
     const Point there = moved(displacement, x);
-    double error = 0;
+    error = 0;
     for (size_t axis = 0; axis < 3; ++axis) {
       x[axis] += at[axis] - there[axis];
       error = std::max(error, std::abs(at[axis] - there[axis]));
     }
     if (error < kInverseMm) break;
   }
+  require(error < kInverseMm,
+          "person: the deformation cannot be inverted at {:.1f}, {:.1f}, {:.1f} mm", at[0], at[1],
+          at[2]);
   return transform_point(inverse(affine), x);
 }
 
@@ -112,7 +119,8 @@ Person make_person(const TemplateHead& head, uint64_t seed, int64_t index, doubl
                                        ? 1 / (size * (1 + variation.axis * random.normal()))
                                        : (row < column ? variation.shear * random.normal() : 0);
   const double decades = std::max(0.0, age_years - kAdultAge) / 10;
-  const double pull = variation.ventricle_mm_per_decade * (decades + 1.5 * random.normal());
+  const double spread = std::clamp(random.normal(), -kMostSpread, kMostSpread);
+  const double pull = variation.ventricle_mm_per_decade * (decades + kDecadesSpread * spread);
   person.sulcal_widening =
       std::clamp(kSulcalPerDecade * (decades + random.normal()), 0.0, kLargestWidening);
 

@@ -10,8 +10,8 @@
 
 namespace scintigen {
 
-/// The map between a person's own frame (mm, RAS+, origin at the anterior commissure, axes through
-/// it) and the template: q = D(A p).
+/// The map between a person's own frame (mm, RAS+, origin near the anterior commissure) and the
+/// template: q = D(A p).
 struct Person {
   double age_years = 60;
   bool female = false;
@@ -35,7 +35,7 @@ double jacobian(const CoarseField& displacement, const Point& at);
 struct Variation {
   double size = 0.03, axis = 0.03, shear = 0.015;  ///< relative
   double deformation_mm = 2.5, smoothness_mm = 22;
-  double ventricle_mm_per_decade = 0.9;  ///< beyond 30 years, spread of half as much at any age
+  double ventricle_mm_per_decade = 0.9;  ///< beyond 30 years; SD of 1.5 decades' worth at any age
 };
 
 /// Shape by (seed, index); age and sex as given.

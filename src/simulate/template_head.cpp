@@ -9,12 +9,15 @@
 
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/same_grid.h"
 #include "core/volume_io.h"
 #include "simulate/tissue_classes.h"
 
 namespace scintigen {
 namespace {
 
+// Reaches and blurs below are in voxels of about 1 mm.
+constexpr double kLeastSpacingMm = 0.8, kMostSpacingMm = 1.25;
 constexpr double kNucleusGray = 0.85;  // of a voxel that a label calls a nucleus
 constexpr float kFluid = 0.5F;
 constexpr int64_t kSkullReach = 14, kFluidReach = 2;  // steps of a voxel from the brain
@@ -99,12 +102,15 @@ std::vector<Region> read_regions(const std::string& file) {
   return regions;
 }
 
-Volume read_like(const std::string& file, const Volume& first, const std::string& first_file) {
+Volume read_finite(const std::string& file) {
   Volume volume = read_volume(file);
-  require(volume.voxels.sizes() == first.voxels.sizes() &&
-              volume.voxel_to_world == first.voxel_to_world,
-          "{}: another grid than {}; expected images of one template, voxel for voxel", file,
-          first_file);
+  require(volume.voxels.isfinite().all().item<bool>(), "{}: voxels that are not finite", file);
+  return volume;
+}
+
+Volume read_like(const std::string& file, const Volume& first, const std::string& first_file) {
+  Volume volume = read_finite(file);
+  require_same_grid(volume, file, first, first_file);
   return volume;
 }
 
@@ -149,7 +155,11 @@ class Builder {
 };
 
 void Builder::read() {
-  t1_ = read_volume(settings_.template_head);
+  t1_ = read_finite(settings_.template_head);
+  for (const double mm : spacing_mm(t1_.voxel_to_world))
+    require(mm > kLeastSpacingMm && mm < kMostSpacingMm,
+            "{}: voxels of {:.3g} mm; expected 1 mm ({} to {}); resample the template",
+            settings_.template_head, mm, kLeastSpacingMm, kMostSpacingMm);
   brain_volume_ = read_like(settings_.template_brain, t1_, settings_.template_head);
   labels_ = read_like(settings_.template_labels, t1_, settings_.template_head);
   head_.regions = read_regions(settings_.template_names);
@@ -170,8 +180,10 @@ void Builder::grow_regions() {
   for (int64_t v = 0; v < count_; ++v) {
     if (!in_brain(v)) continue;
     const auto value = static_cast<int64_t>(std::lround(label[v]));
-    require(value >= 0 && value < static_cast<int64_t>(stem), "{}: label {} has no name in {}",
-            settings_.template_labels, value, settings_.template_names);
+    require(value == 0 || (value > 0 && value < static_cast<int64_t>(stem) &&
+                           head_.regions[static_cast<size_t>(value)].pair != 0),
+            "{}: label {} has no name in {}", settings_.template_labels, value,
+            settings_.template_names);
     auto& region = head_.region[static_cast<size_t>(v)];
     region = static_cast<uint8_t>(value);
     if (value == 0 && kBrainStem.holds(point(v))) region = static_cast<uint8_t>(stem);

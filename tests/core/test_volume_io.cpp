@@ -183,6 +183,9 @@ TEST(VolumeIo, RefusesByText) {
   Affine parallel{{{2, 2, 0, 0}, {0, 0.01, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 1}}};
   file.set_sform(parallel);
   EXPECT_REFUSED(read_volume(file.write(folder / "v.nii")), "two voxel axes are parallel");
+  const Affine flat{{{2, 0, 1.4, 0}, {0, 2, 1.4, 0}, {0, 0, 0, 0}, {0, 0, 0, 1}}};
+  file.set_sform(flat);
+  EXPECT_REFUSED(read_volume(file.write(folder / "v.nii")), "axes lie in one plane");
   EXPECT_REFUSED(read_volume(folder / "missing.nii"), "missing.nii");
   EXPECT_REFUSED(read_volume(folder.path()), "folder");
 }

@@ -96,6 +96,30 @@ TEST(Activity, LesionsAndReserveChangeUptakeAsPlanned) {
   EXPECT_LT(perfusion(0.6, 0.5) / perfusion(0.6, 0), 1.5);
 }
 
+TEST(Activity, UptakeIsTheTablesAndAgeLowersItInTheFrontalLobe) {
+  auto person = make_person(colin(), 8, 0, 30, false);
+  const auto young = make_metabolism(colin(), person, Tracer::kEcd, 8, 0);
+  person.age_years = 80;
+  const auto old = make_metabolism(colin(), person, Tracer::kEcd, 8, 0);
+  for (size_t r = 1; r < colin().regions.size(); ++r) {
+    const auto& region = colin().regions[r];
+    if (region.pair == 0) continue;
+    const double ratio = old.region[r] / young.region[r];
+    if (region.name == "Frontal_Sup") {
+      EXPECT_NEAR(ratio, (1 - 0.0045 * 20) / (1 + 0.0045 * 30), 1e-9);
+    }
+    if (region.structure == Structure::kCerebellum) {
+      EXPECT_EQ(ratio, 1);
+    }
+  }
+  // Rest is the table's; under vasodilation a saturating tracer gains less, and less where it is
+  // high.
+  EXPECT_NEAR(dilated(1.22, 0, 2.5), 1.22, 1e-12);
+  EXPECT_NEAR(dilated(0.3, 0.5, 0), 0.45, 1e-12);
+  EXPECT_NEAR(dilated(1, 0.5, 1.5), 1.25, 1e-12);  // f 1 -> 1.5: 1.5 * 2.5 / 3
+  EXPECT_GT(dilated(0.3, 0.5, 1.5) / 0.3, dilated(1, 0.5, 1.5));
+}
+
 TEST(Activity, AFocusHasItsDiameterAndContrast) {
   Random random(9, "focus");
   for (int n = 0; n < 8; ++n) {

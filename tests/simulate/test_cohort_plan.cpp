@@ -94,6 +94,22 @@ TEST(CohortPlan, EpilepsyHasOneFocusInEveryModalityAndANormalT1) {
   }
 }
 
+TEST(CohortPlan, FdgPatientsHaveASubtleFocus) {
+  SimulateSettings settings;
+  settings.like = "fdg";
+  const auto groups = cohort_groups(settings);
+  for (int64_t index = 0; index < 92; ++index) {
+    const auto person = plan_person(colin(), settings, groups, index);
+    if (person.group != "epilepsy") continue;
+    ASSERT_EQ(person.scans.size(), 2U);
+    const auto& focus = person.scans[1].lesions.front();
+    EXPECT_GE(2 * focus.radius_mm, 8);
+    EXPECT_LE(2 * focus.radius_mm, 20);
+    EXPECT_LE(focus.change, -0.08);
+    EXPECT_GE(focus.change, -0.25);
+  }
+}
+
 TEST(CohortPlan, AnyKindFollowsFromItsSeed) {
   for (const char* like : {"ischaemia", "epilepsy-spect", "fdg"}) {
     SimulateSettings settings;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/nifti.h"
@@ -71,7 +72,14 @@ TEST(TemplateHead, ColinHasTheAnatomyOfAHead) {
   EXPECT_EQ(head.regions[head.region_at({10, -82, 8})].structure, Structure::kVisual);
   EXPECT_EQ(head.regions[head.region_at({25, -65, -35})].structure, Structure::kCerebellum);
   EXPECT_EQ(head.region_at({0, 0, 200}), 0U);
-  // The pull points to the ventricles from outside them, and is 1 mm where it is strongest.
+  // The pull points to the ventricles from outside them, and is 1 where it is strongest.
+  double longest = 0;
+  for (int64_t p = 0; p < head.ventricle_pull.points(); ++p) {
+    double squares = 0;
+    for (int64_t c = 0; c < 3; ++c) squares += std::pow(head.ventricle_pull.component(c)[p], 2);
+    longest = std::max(longest, std::sqrt(squares));
+  }
+  EXPECT_NEAR(longest, 1, 1e-5);
   float pull[3];
   head.ventricle_pull.read({-30, 0, 22}, pull);
   EXPECT_GT(pull[0], 0);
@@ -89,9 +97,20 @@ TEST(TemplateHead, RefusesFilesThatDoNotBelongTogether) {
   small.voxel_to_world = identity_affine();
   write_nifti(folder / "small.nii", small, "");
   settings.template_brain = (folder / "small.nii").string();
-  EXPECT_REFUSED(load_template(settings), "another grid than");
+  EXPECT_REFUSED(load_template(settings), "small.nii");
+  settings.template_head = settings.template_brain;
+  small.voxel_to_world[0][0] = 2;
+  write_nifti(folder / "small.nii", small, "");
+  EXPECT_REFUSED(load_template(settings), "voxels of 2 mm; expected 1 mm");
+  small.voxel_to_world[0][0] = 1;
+  small.voxels[1][1][1] = std::nan("");
+  write_nifti(folder / "small.nii", small, "");
+  EXPECT_REFUSED(load_template(settings), "not finite");
   settings = {};
   settings.template_names = put_bytes(folder / "names.txt", "1 Precentral_L 2001\n").string();
+  EXPECT_REFUSED(load_template(settings), "has no name in");
+  settings.template_names =
+      put_bytes(folder / "gap.txt", "1 Precentral_L 2001\n116 Vermis_10 9170\n").string();
   EXPECT_REFUSED(load_template(settings), "has no name in");
   settings.template_names = put_bytes(folder / "empty.txt", "\n").string();
   EXPECT_REFUSED(load_template(settings), "expected the names of the labels");

@@ -23,10 +23,12 @@ for _ in $(seq 200); do
   sleep 0.05
 done
 kill -9 $process 2>/dev/null || true
-wait $process || true
+wait $process 2>/dev/null || true
+[ -e killed/derivatives/truth/sub-001/truth.json ] || fail "killed before the first person was there"
+[ ! -e killed/participants.tsv ] || fail "ended before it could be killed"
 # shellcheck disable=SC2086
 works "$SCINTIGEN" simulate --out killed $small
-differences=$(diff -rq one killed | grep -v -e run.json -e simulate.log -e .tmp- || true)
+differences=$(diff -rq one killed | grep -v -e run.json -e simulate.log || true)
 [ -z "$differences" ] || fail "killed and straight differ: $differences"
 
 works "$SCINTIGEN" import --table one/slices.tsv \
@@ -36,10 +38,17 @@ has '"pixel_mm": 4' cohort/cohort.json
 # shellcheck disable=SC2086
 refuses 'begun with seed = 1, now 2' "$SCINTIGEN" simulate --out one --seed 2 $small
 mkdir other && touch other/file
+sed -i 's/"age"/"agee"/' killed/derivatives/truth/sub-002/truth.json
+status=0
+# shellcheck disable=SC2086
+"$SCINTIGEN" simulate --out killed $small 2>edited.err || status=$?
+[ "$status" = 2 ] || fail "an edited truth.json: expected exit status 2, found $status"
+has 'sub-002/truth.json: not what simulate wrote; remove it and run simulate again' edited.err
 refuses 'holds files that simulate did not write' "$SCINTIGEN" simulate --out other
 refuses "table1 is Werner 2022's 250 people" "$SCINTIGEN" simulate --out new --like table1 --participants 9
 refuses 'subsets is out of range; expected at most 45' "$SCINTIGEN" simulate --out new --spect-subsets 46
 refuses 'expected at most 8000000 voxels' "$SCINTIGEN" simulate --out new --spect-matrix 256 --spect-slices 256
+refuses 'expected less than 31 mm' "$SCINTIGEN" simulate --out new --slices-per-level 9
 refuses '--like' "$SCINTIGEN" simulate --out new --like table2
 refuses '--tracer' "$SCINTIGEN" simulate --out new --tracer FDG
 refuses '--spect-views' "$SCINTIGEN" simulate --out new --spect-views 0
