@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"
-#include "core/temporary_folder.h"
 #include "core/table.h"
+#include "core/temporary_folder.h"
 #include "core/volume_io.h"
 #include "simulate/colin.h"
 #include "simulate/data_set.h"
@@ -63,8 +63,8 @@ TEST(PersonFiles, EveryModalityShowsTheFocusWhereTheTruthSays) {
   const auto& focus = plan.scans[1].lesions.front();
   for (const auto& [scan, name] :
        {std::pair{1, "pet/sub-001_trc-FDG"}, {3, "ses-ictal/spect/sub-001_ses-ictal"}}) {
-    const auto mask =
-        read_volume(folder / ("derivatives/truth/sub-001/" + std::string(name) + "_desc-lesion_mask.nii.gz"));
+    const auto mask = read_volume(
+        folder / ("derivatives/truth/sub-001/" + std::string(name) + "_desc-lesion_mask.nii.gz"));
     ASSERT_GT(mask.voxels.sum().item<double>(), 5) << name;
     const Affine to_person = inverse(affine_of(truth.at("scans").at(scan).at("person_to_world")));
     const Point found = person.to_template(transform_point(to_person, centroid(mask)));
@@ -72,13 +72,15 @@ TEST(PersonFiles, EveryModalityShowsTheFocusWhereTheTruthSays) {
     for (size_t axis = 0; axis < 3; ++axis) away += std::pow(found[axis] - focus.centre[axis], 2);
     // A focus at the rim of the brain is cut on one side: its middle moves inwards.
     EXPECT_LT(std::sqrt(away), 7) << name;
-    const auto image = read_volume(folder / truth.at("scans").at(scan).at("file").get<std::string>());
+    const auto image =
+        read_volume(folder / truth.at("scans").at(scan).at("file").get<std::string>());
     EXPECT_EQ(image.voxels.sizes(), mask.voxels.sizes());
     EXPECT_EQ(image.voxel_to_world, mask.voxel_to_world);
     EXPECT_GT(image.voxels.max().item<double>(), 0);
   }
   const auto t1 = read_volume(folder / "sub-001/anat/sub-001_T1w.nii.gz");
-  const auto brain = read_volume(folder / "derivatives/truth/sub-001/anat/sub-001_desc-brain_mask.nii.gz");
+  const auto brain =
+      read_volume(folder / "derivatives/truth/sub-001/anat/sub-001_desc-brain_mask.nii.gz");
   EXPECT_EQ(t1.voxels.sizes(), (std::vector<int64_t>{176, 256, 256}));
   const double millilitres = brain.voxels.sum().item<double>() / 1e3;
   EXPECT_GT(millilitres, 1200);
@@ -101,11 +103,13 @@ TEST(PersonFiles, AControlOfFdgHasAPetAndNoLesion) {
   write_person(folder.path(), colin(), settings, plan, [] {});
   const auto pet = read_volume(folder / fmt::format("{0}/pet/{0}_trc-FDG_pet.nii.gz", plan.id));
   const auto activity = read_volume(
-      folder / fmt::format("derivatives/truth/{0}/pet/{0}_trc-FDG_desc-activity_pet.nii.gz", plan.id));
+      folder /
+      fmt::format("derivatives/truth/{0}/pet/{0}_trc-FDG_desc-activity_pet.nii.gz", plan.id));
   // Bq/mL, and the image follows what was planted.
   EXPECT_NEAR(pet.voxels.mean().item<double>() / activity.voxels.mean().item<double>(), 1, 0.1);
   EXPECT_FALSE(std::filesystem::exists(
-      folder / fmt::format("derivatives/truth/{0}/pet/{0}_trc-FDG_desc-lesion_mask.nii.gz", plan.id)));
+      folder /
+      fmt::format("derivatives/truth/{0}/pet/{0}_trc-FDG_desc-lesion_mask.nii.gz", plan.id)));
 }
 
 TEST(DataSet, Table1SaysWhatItIsShortOf) {
@@ -114,17 +118,33 @@ TEST(DataSet, Table1SaysWhatItIsShortOf) {
   settings.like = "table1";
   Json slices = Json::array();
   for (int n = 0; n < 200; ++n)
-    slices.push_back({{"slice", n}, {"level", "cortex"}, {"pattern", "normal"}, {"side", "none"}, {"severity", 0}});
-  slices.push_back({{"slice", 200}, {"level", "cerebellum"}, {"pattern", "bilateral"}, {"side", "both"}, {"severity", 20}});
-  const Json truth = {{"participant_id", "sub-001"}, {"age", 60}, {"sex", "F"}, {"group", "normal"},
-                      {"scans", {{{"session", "rest"}, {"modality", "spect"}, {"tracer", "IMP"},
-                                  {"file", "x.nii.gz"}, {"slices", slices}}}}};
+    slices.push_back({{"slice", n},
+                      {"level", "cortex"},
+                      {"pattern", "normal"},
+                      {"side", "none"},
+                      {"severity", 0}});
+  slices.push_back({{"slice", 200},
+                    {"level", "cerebellum"},
+                    {"pattern", "bilateral"},
+                    {"side", "both"},
+                    {"severity", 20}});
+  const Json truth = {{"participant_id", "sub-001"},
+                      {"age", 60},
+                      {"sex", "F"},
+                      {"group", "normal"},
+                      {"scans",
+                       {{{"session", "rest"},
+                         {"modality", "spect"},
+                         {"tracer", "IMP"},
+                         {"file", "x.nii.gz"},
+                         {"slices", slices}}}}};
   write_file(truth_file(folder.path(), "sub-001"), truth.dump());
   const auto notes = finish_data_set(folder.path(), settings, 1);
   // All but cerebellum, bilateral (0 wanted) and cortex, normal (129 wanted, 200 there) fall short.
   EXPECT_EQ(notes.size(), 7U);
   EXPECT_EQ(std::count(notes.begin(), notes.end(),
-                       "table1: 0 bilateral slices at level cortex; the paper has 52"), 1);
+                       "table1: 0 bilateral slices at level cortex; the paper has 52"),
+            1);
   const auto table = read_table(folder / "slices.tsv");
   EXPECT_EQ(table.rows.size(), 129U);
   EXPECT_EQ(table.at(0, "pattern"), "normal");
@@ -147,7 +167,8 @@ TEST(DataSet, IsContinuedOnlyByTheSameSettingsAndTemplate) {
   std::filesystem::create_directories(folder / "early/derivatives/truth");
   put_bytes(folder / "early/derivatives/truth/design.json.tmp-999999999-1", "{");
   begin_data_set(folder / "early", settings);
-  EXPECT_FALSE(std::filesystem::exists(folder / "early/derivatives/truth/design.json.tmp-999999999-1"));
+  EXPECT_FALSE(
+      std::filesystem::exists(folder / "early/derivatives/truth/design.json.tmp-999999999-1"));
 }
 
 }  // namespace
