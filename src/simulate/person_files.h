@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of one simulated person.
-//   sub-001/ses-rest/spect/sub-001_ses-rest_spect.nii.gz + .json    (also ses-stress, -interictal,
-//   -ictal) sub-001/pet/sub-001_trc-FDG_pet.nii.gz + .json sub-001/anat/sub-001_T1w.nii.gz + .json
-//   derivatives/truth/sub-001/...        what was planted: activity, lesion masks, brain mask, the
-//                                        deformation, and truth.json, which is written last
+//
+//   sub-001/ses-rest/spect/sub-001_ses-rest_spect.nii.gz, .json (or stress, interictal, ictal)
+//
+//   sub-001/pet/sub-001_trc-FDG_pet.nii.gz, .json
+//
+//   sub-001/anat/sub-001_T1w.nii.gz, .json
+//
+//   derivatives/truth/sub-001/: activity, lesion masks, brain mask, deformation; truth.json last
+//
 // Described for other programs in docs/file_formats.md.
 #pragma once
 #include <filesystem>
