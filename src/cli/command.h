@@ -30,6 +30,7 @@ CommandEntry import_command();
 CommandEntry train_fastgan_command();
 CommandEntry select_command();
 CommandEntry generate_command();
+CommandEntry evaluate_command();
 CommandEntry metrics_command();
 CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space

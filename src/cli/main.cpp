@@ -34,7 +34,7 @@ std::vector<CommandEntry> command_table() {
 #ifdef SCINTIGEN_WITH_ITK
           import_command(),
 #endif
-          train_fastgan_command(), select_command(), generate_command(),
+          train_fastgan_command(), select_command(), generate_command(), evaluate_command(),
           metrics_command(),       stats_command(),  doctor_command()};
 }
 

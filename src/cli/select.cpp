@@ -2,9 +2,10 @@
 // scintigen select: ranks the checkpoints of a run, in place of the paper's physician.
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "cli/command.h"
+#include "cli/run_split.h"
 #include "cohort/prepared_cohort.h"
 #include "core/atomic_file.h"
 #include "core/device.h"
@@ -24,33 +25,6 @@ struct Ranked {
   SliceScores scores;
 };
 
-/// The run's own split, read back from its run.json.
-Split split_of(const std::filesystem::path& run, const std::string& cohort_folder) {
-  const auto record = nlohmann::json::parse(read_file(run / "run.json"), nullptr, false);
-  require(!record.is_discarded() && record.contains("settings") &&
-              record["settings"].contains("held_out"),
-          "{}: is not the record of a training run", (run / "run.json").string());
-  const auto& settings = record["settings"];
-  const std::filesystem::path folder =
-      cohort_folder.empty() ? settings.value("cohort", "") : cohort_folder;
-  auto cohort = read_cohort(folder);
-  for (const auto& input : record.value("inputs", nlohmann::json::array())) {
-    const auto file = folder / std::filesystem::path(input.value("path", "")).filename();
-    require(file.filename() == "cohort.json" || !std::filesystem::exists(file) ||
-                sha256_of_file(file) == input.value("sha256", ""),
-            "{}: is not the file the run was trained on; name the run's own cohort with --cohort",
-            file.string());
-  }
-  const auto where = settings.value("where", "");
-  if (!where.empty()) cohort = cohort.where(where);
-  const auto held_out = settings["held_out"].get<std::vector<std::string>>();
-  require(!held_out.empty(),
-          "{}: the run held out no patient, so nothing can judge its checkpoints; train with "
-          "--hold-out 2",
-          run.string());
-  return split_by_patient(cohort, held_out);
-}
-
 class Select : public Command {
  public:
   void visit(SettingsVisitor& v) override {
@@ -68,16 +42,26 @@ class Select : public Command {
       candidates.push_back(run / "checkpoints" / "best.safetensors");
     require(!candidates.empty(), "{}: holds no checkpoint; expected a run of `scintigen train`",
             run_);
-    const auto split = split_of(run, cohort_);
+    const auto split = split_of_run(run, cohort_);
+    require(split.held_out.size() > 0,
+            "{}: the run held out no patient, so nothing can judge its checkpoints; train with "
+            "--hold-out 2",
+            run.string());
     RunRecord record(run / "select", "select", command_line, *this);
-    const SliceScorer scorer(split.training.slices, split.held_out.slices);
     const auto device = use_device(device_);
     std::vector<Ranked> ranking;
+    std::optional<SliceScorer> scorer;
     Progress progress("select", static_cast<int64_t>(candidates.size()), "checkpoint");
     for (const auto& checkpoint : candidates) {
       try {
         const SliceGenerator probe(checkpoint, device, compute_type(device_));
-        ranking.push_back({checkpoint, scorer(slices_like(probe, split.held_out))});
+        const auto conditions = probe.encoder().encode(split.held_out.table);
+        const auto classes = classes_of(conditions);
+        // Checkpoints of one run code conditions alike; the first makes the scorer.
+        if (!scorer) scorer.emplace(split.training.slices, split.held_out.slices, classes);
+        const auto rows = torch::arange(images_) % conditions.size(0);
+        ranking.push_back({checkpoint, (*scorer)(slices(probe, conditions.index_select(0, rows)),
+                                                 classes.index_select(0, rows))});
         record.add_input(checkpoint);
       } catch (const Error& error) {
         warn(fmt::format("{} (left out of the ranking)", error.what()));
@@ -93,12 +77,9 @@ class Select : public Command {
   }
 
  private:
-  torch::Tensor slices_like(const SliceGenerator& generator, const PreparedCohort& held_out) {
-    const auto conditions = generator.encoder().encode(held_out.table);
-    const auto rows = torch::arange(images_) % conditions.size(0);
+  torch::Tensor slices(const SliceGenerator& generator, const torch::Tensor& conditions) {
     auto maker = generator;
-    return maker.generate(generator.latents(static_cast<uint64_t>(seed_), 0, images_),
-                          conditions.index_select(0, rows));
+    return maker.generate(generator.latents(static_cast<uint64_t>(seed_), 0, images_), conditions);
   }
 
   static void write(const std::filesystem::path& run, const std::vector<Ranked>& ranking) {
@@ -114,8 +95,9 @@ class Select : public Command {
       table.add_row(cells);
       const auto& scores = ranking[place].scores;
       lines += fmt::format(
-          "{:>4}  {:<28} score {:8.3f}  energy {:.3f} (training patients {:.3f})  counts {:.2f}  "
-          "LR {:.2f}  SD ratio {:.2f}  copies {:.1f} %{}\n",
+          "{:>4}  {:<28} score {:8.3f}  energy {:.3f} (training patients {:.3f})  counts {:.2f} SD "
+          " "
+          "LR {:.2f} SD  SD ratio {:.2f}  copies {:.1f} %{}\n",
           place + 1, name, scores.score, scores.energy, scores.energy_training,
           scores.mean_count_error, scores.left_right_error, scores.deviation_ratio,
           100 * scores.copies, scores.vetoed ? "  VETOED" : "");

@@ -64,8 +64,9 @@ CopyAudit audit_copies(const torch::Tensor& synthetic, const torch::Tensor& trai
   std::sort(audit.suspects.begin(), audit.suspects.end(),
             [](const auto& a, const auto& b) { return a.distance < b.distance; });
   // Members lie nearer to what was made from them, so the held-out are the larger distances.
-  audit.membership_auc = area_under_curve(relative(held_out, synthetic, shift_px).distance,
-                                          relative(training, synthetic, shift_px).distance);
+  audit.held_out_to_synthetic = relative(held_out, synthetic, shift_px).distance;
+  audit.training_to_synthetic = relative(training, synthetic, shift_px).distance;
+  audit.membership_auc = area_under_curve(audit.held_out_to_synthetic, audit.training_to_synthetic);
   return audit;
 }
 

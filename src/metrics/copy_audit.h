@@ -24,6 +24,8 @@ struct CopyAudit {
   bool threshold_is_minimum =
       false;  ///< fewer than 100 held-out slices: the percentile is their least
   std::vector<CopySuspect> suspects;  ///< below the threshold, nearest first
+  /// Relative distance of real slices to their nearest synthetic one, [T] and [M] float64.
+  torch::Tensor training_to_synthetic, held_out_to_synthetic;
   /// Area under the curve of telling training slices from held-out ones by their distance to the
   /// nearest synthetic slice: 0.5 = membership does not show, 1 = it always does.
   double membership_auc = 0.5;

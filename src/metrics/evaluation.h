@@ -67,7 +67,7 @@ struct QuantityDifference {
 };
 
 struct QuantityInCondition {
-  std::string condition;  ///< "level=cortex,pattern=normal", or "all"
+  std::string condition;  ///< "cortex, normal" in the order of `by`, or "all"
   int64_t reference_n = 0, reference_patients = 0;
   double reference_mean = 0, reference_sd = 0;
   /// [set][slice], reference first; what is not a number was left out.

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 
@@ -118,6 +120,61 @@ torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold) {
   };
   const auto right = mean_of_half(0), left = mean_of_half(counts.size(2) - half);
   // A half without a pixel is 0 / 0: already not a number.
+  return left / right;
+}
+
+torch::Tensor midsagittal_column(const torch::Tensor& slices, double threshold) {
+  const c10::NoGradGuard no_gradients;
+  require(threshold >= 0 && threshold < 1,
+          "mid-sagittal plane: threshold must be in [0,1); found {}", threshold);
+  const auto counts = checked_counts(slices, "mid-sagittal plane");
+  const auto mask = (counts > threshold * counts.amax({1, 2}, true)).contiguous();
+  const int64_t height = counts.size(1), width = counts.size(2);
+  auto result = at::full({counts.size(0)}, static_cast<double>(width) / 2, torch::kDouble);
+  std::vector<std::pair<double, int64_t>> middles;  // of a row, and its width
+  for (int64_t slice = 0; slice < counts.size(0); ++slice) {
+    middles.clear();
+    int64_t total = 0;
+    for (int64_t row = 0; row < height; ++row) {
+      const bool* pixels = mask.data_ptr<bool>() + (slice * height + row) * width;
+      const auto* first = std::find(pixels, pixels + width, true);
+      if (first == pixels + width) continue;
+      int64_t end = width;
+      while (!pixels[end - 1]) --end;
+      const int64_t begin = first - pixels;
+      middles.emplace_back(static_cast<double>(begin + end) / 2, end - begin);
+      total += end - begin;
+    }
+    std::sort(middles.begin(), middles.end());
+    int64_t passed = 0;
+    for (const auto& [middle, weight] : middles) {
+      passed += weight;
+      if (2 * passed < total) continue;
+      result[slice] = middle;
+      break;
+    }
+  }
+  return result;
+}
+
+torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold,
+                               const torch::Tensor& column) {
+  const c10::NoGradGuard no_gradients;
+  require(threshold >= 0 && threshold < 1, "left/right ratio: threshold must be in [0,1); found {}",
+          threshold);
+  const auto counts = checked_counts(slices, "left/right ratio");
+  require(column.dim() == 1 && column.size(0) == counts.size(0),
+          "left/right ratio: {} planes for {} slices; expected one each", column.numel(),
+          counts.size(0));
+  const auto mask = (counts > threshold * counts.amax({1, 2}, true)).to(torch::kDouble);
+  const auto left_edges = at::arange(counts.size(2), torch::kDouble);
+  const auto on_right =
+      (column.to(torch::kDouble).unsqueeze(1) - left_edges).clamp(0, 1).unsqueeze(1);  // [N,1,W]
+  const auto mean_of = [&](const torch::Tensor& part) {
+    const auto weights = mask * part;
+    return (counts * weights).sum({1, 2}) / weights.sum({1, 2});
+  };
+  const auto right = mean_of(on_right), left = mean_of(1 - on_right);
   return left / right;
 }
 

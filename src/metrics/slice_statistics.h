@@ -19,6 +19,18 @@ torch::Tensor mean_counts(const torch::Tensor& slices);
 /// set of left and right lesions has a mean near 1: compare |ln ratio| as well.
 torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold = 0.2);
 
+/// Column of the mid-sagittal plane of each slice, [N,H,W] >= 0 -> [N] float64 in [0,W]: the median
+/// over rows of the middle of the row's stretch of brain mask, weighted by its width; W / 2 where
+/// the mask is empty. For heads that are not in the middle of their matrix; a head that is turned
+/// stays turned.
+torch::Tensor midsagittal_column(const torch::Tensor& slices, double threshold = 0.2);
+
+/// The left/right ratio about a plane of each slice's own, `column` [N] in [0,W]: pixel j covers
+/// [j, j + 1] and a pixel that the plane cuts counts to both sides by area. With W / 2 of an even
+/// width the same as above.
+torch::Tensor left_right_ratio(const torch::Tensor& slices, double threshold,
+                               const torch::Tensor& column);
+
 /// Pixel-wise standard deviation over slices (n - 1), [N,H,W] -> [H,W]; its mean over the mask of
 /// the reference says how diverse a set is.
 torch::Tensor pixelwise_deviation(const torch::Tensor& slices);

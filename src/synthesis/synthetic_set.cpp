@@ -11,6 +11,7 @@
 #include "core/nifti.h"
 #include "core/run_record.h"
 #include "core/volume.h"
+#include "core/volume_io.h"
 
 namespace scintigen {
 namespace {
@@ -191,6 +192,31 @@ void write_synthetic_set(const std::filesystem::path& folder, const SyntheticPla
              sidecar(plan, scale, pixel_mm, provenance)
                      .dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
                  "\n");
+}
+
+SyntheticSet read_synthetic_set(const std::filesystem::path& folder) {
+  require(std::filesystem::is_directory(folder),
+          "{}: no such folder; expected a set made by `scintigen generate`", folder.string());
+  SyntheticSet set;
+  set.table = read_table(folder / "slices.tsv");
+  const auto file = folder / kVolume;
+  const auto volume = read_volume(file);
+  require(volume.voxels.size(0) == static_cast<int64_t>(set.table.rows.size()),
+          "{}: {} slices, but {} rows in slices.tsv; expected as many", file.string(),
+          volume.voxels.size(0), set.table.rows.size());
+  const auto& affine = volume.voxel_to_world;
+  require(affine[0][0] < 0 && affine[1][1] < 0 && affine[0][1] == 0 && affine[1][0] == 0,
+          "{}: voxel axes are not patient left and posterior, as `scintigen generate` writes them; "
+          "expected an unchanged set",
+          file.string());
+  const auto slices = volume.voxels.to(torch::kFloat);
+  const auto bad = slices.isfinite().logical_and(slices >= 0).flatten(1).all(1).logical_not();
+  if (bad.any().item<bool>())
+    throw Error("{}: slice {} holds a value that is negative or not finite; expected counts",
+                file.string(), bad.nonzero()[0].item<int64_t>());
+  const auto largest = slices.amax({1, 2}, true);
+  set.slices = torch::where(largest > 0, slices / largest, torch::zeros_like(slices));
+  return set;
 }
 
 }  // namespace scintigen

@@ -57,4 +57,16 @@ void write_synthetic_set(const std::filesystem::path& folder, const SyntheticPla
                          const torch::Tensor& images, double scale, double pixel_mm,
                          const nlohmann::ordered_json& provenance);
 
+/// A set as it was written.
+struct SyntheticSet {
+  Table table;           ///< N rows
+  torch::Tensor slices;  ///< float32 [N,H,W], each divided by its maximum; empty slices stay 0
+};
+
+/// Reads slices.tsv and synthetic.nii.gz of a folder made by write_synthetic_set().
+/// throws  Error: a missing file, as read_volume() and read_table(), another number of rows than
+///         slices, voxel axes that are not those of the display, a negative or non-finite voxel
+/// Checked tests/synthesis/test_synthetic_set.cpp
+SyntheticSet read_synthetic_set(const std::filesystem::path& folder);
+
 }  // namespace scintigen

@@ -265,9 +265,11 @@ class FastganRecipe : public Recipe {
     if (!scorer_) return {};
     const int64_t count = settings_.evaluation_images;
     const auto rows = torch::arange(count) % held_out_conditions_.size(0);
+    const auto classes = classes_of(held_out_conditions_).index_select(0, rows);
     const auto latents =
         Random(seed_, "evaluation").normal_tensor({count, settings_.network.latent});
-    return named((*scorer_)(make_slices(latents, held_out_conditions_.index_select(0, rows))));
+    return named(
+        (*scorer_)(make_slices(latents, held_out_conditions_.index_select(0, rows)), classes));
   }
 
  private:
@@ -292,7 +294,8 @@ class FastganRecipe : public Recipe {
     held_out_slices_ = split.held_out.size();
     if (held_out_slices_ >= kFewestHeldOut) {
       held_out_conditions_ = encoder.encode(split.held_out.table);
-      scorer_ = std::make_unique<SliceScorer>(split.training.slices, split.held_out.slices);
+      scorer_ = std::make_unique<SliceScorer>(split.training.slices, split.held_out.slices,
+                                              classes_of(held_out_conditions_));
     }
     data_key_ = key_of(split.training.slices, held_out, encoder.to_json());
     sampler_ =

@@ -27,10 +27,12 @@ torch::Tensor population(uint64_t seed, int64_t count, double spread = 1) {
   return torch::stack(slices).to(torch::kFloat);
 }
 
-TEST(SliceScores, NewSlicesOfTheSamePopulationScoreAboutOne) {
+TEST(SliceScores, NewSlicesOfTheSamePopulationScoreNearZero) {
   const SliceScorer scorer(population(1, 120), population(2, 120));
   const auto scores = scorer(population(3, 200));
-  EXPECT_LT(scores.energy, 3 * scores.energy_training);
+  EXPECT_LT(std::abs(scores.energy), 0.1);
+  EXPECT_LT(scores.distance, 0.15);
+  EXPECT_LT(scores.score, 0.8);
   EXPECT_LT(scores.mean_count_error, 0.3);
   EXPECT_LT(scores.left_right_error, 0.3);
   EXPECT_NEAR(scores.deviation_ratio, 1, 0.15);
@@ -68,6 +70,26 @@ TEST(SliceScores, SlicesOfAnUntrainedGeneratorScoreBadlyWithoutAnError) {
   auto some_empty = population(3, 60);
   some_empty.narrow(0, 0, 3).zero_();
   EXPECT_LT(scorer(some_empty).mean_count_error, 1);
+}
+
+TEST(SliceScores, ErrorsThatCancelBetweenClassesAreSeen) {
+  // Two conditions, narrow and wide; a generator that swaps them has the right marginal counts.
+  const auto wide = population(2, 60), narrow = population(2, 60).pow(3);
+  const auto classes =
+      torch::cat({torch::zeros({60}, torch::kLong), torch::ones({60}, torch::kLong)});
+  const SliceScorer blind(population(1, 60), torch::cat({wide, narrow}));
+  const SliceScorer by_class(population(1, 60), torch::cat({wide, narrow}), classes);
+  const auto swapped = torch::cat({population(3, 60).pow(3), population(3, 60)});
+  EXPECT_LT(blind(swapped).mean_count_error, 0.3);
+  EXPECT_GT(by_class(swapped, classes).mean_count_error, 3);
+  EXPECT_LT(by_class(swapped, 1 - classes).mean_count_error, 0.5);
+}
+
+TEST(SliceScores, ClassesAreRowsOfConditions) {
+  const auto classes = classes_of(torch::tensor({{1.0, 0.0}, {0.0, 1.0}, {1.0, 0.0}}));
+  EXPECT_EQ(classes[0].item<int64_t>(), classes[2].item<int64_t>());
+  EXPECT_NE(classes[0].item<int64_t>(), classes[1].item<int64_t>());
+  EXPECT_EQ(classes_of(torch::empty({3, 0})).max().item<int64_t>(), 0);
 }
 
 TEST(SliceScores, RefusesTooFew) {

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// scintigen evaluate: synthetic slices against real ones.
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/command.h"
+#include "cli/run_split.h"
+#include "cohort/prepared_cohort.h"
+#include "core/atomic_file.h"
+#include "core/device.h"
+#include "core/error.h"
+#include "core/picture.h"
+#include "core/progress.h"
+#include "core/run_record.h"
+#include "core/safetensors.h"
+#include "metrics/evaluation.h"
+#include "synthesis/generate.h"
+#include "synthesis/synthetic_set.h"
+#include "training/checkpoint.h"
+
+namespace scintigen {
+namespace {
+
+constexpr size_t kSuspectsPictured = 24;
+constexpr size_t kMostConditionValues = 12;
+constexpr int64_t kInterpolationSteps = 9;
+
+/// Columns of slice tables that describe a row's making, not its subject.
+const std::set<std::string> kNotConditions = {"participant_id", "session",  "slice",     "file",
+                                              "original_slice", "scale",    "below",     "above",
+                                              "seed",           "latent",   "latent_to", "fraction",
+                                              "training_count", "like_row", "unit"};
+
+SliceSet set_of(const PreparedCohort& cohort, const std::string& name) {
+  return {name, cohort.slices, cohort.table};
+}
+
+/// A set made by `generate`, or a prepared cohort of imported synthetic slices.
+SliceSet read_set(const std::filesystem::path& folder, const std::string& name) {
+  if (std::filesystem::exists(folder / "cohort.json")) return set_of(read_cohort(folder), name);
+  auto set = read_synthetic_set(folder);
+  return {name, set.slices, set.table};
+}
+
+/// The part of a filter that a table can answer: a generator of one level has no level column.
+std::string answerable(const std::string& filter, const Table& table) {
+  std::string kept;
+  for (const auto& [column, values] : parse_filter(filter))
+    if (table.find_column(column))
+      kept += fmt::format("{}{}={}", kept.empty() ? "" : ";", column, fmt::join(values, ","));
+  return kept;
+}
+
+SliceSet rows_where(const SliceSet& set, const std::string& filter) {
+  const auto answered = answerable(filter, set.table);
+  if (answered.empty()) return set;
+  const auto rows = matching_rows(set.table, answered);
+  SliceSet kept{set.name, set.slices.index_select(0, torch::tensor(rows, torch::kLong)), {}};
+  kept.table.name = set.table.name;
+  kept.table.columns = set.table.columns;
+  for (const int64_t row : rows)
+    kept.table.rows.push_back(set.table.rows[static_cast<size_t>(row)]);
+  return kept;
+}
+
+/// Columns of few values that every set has: what the images were made by.
+std::vector<std::string> shared_conditions(const EvaluationInput& input) {
+  std::vector<std::string> shared;
+  for (const auto& column : input.synthetic.front().table.columns) {
+    if (kNotConditions.count(column) > 0) continue;
+    bool everywhere = true;
+    std::set<std::string> values;
+    const auto look = [&](const SliceSet& set) {
+      everywhere = everywhere && set.table.find_column(column).has_value();
+      for (size_t row = 0; everywhere && row < set.table.rows.size(); ++row)
+        values.insert(set.table.at(row, column));
+    };
+    look(input.reference);
+    for (const auto& set : input.synthetic) look(set);
+    if (everywhere && values.size() <= kMostConditionValues) shared.push_back(column);
+  }
+  return shared;
+}
+
+class Evaluate : public Command {
+ public:
+  void visit(SettingsVisitor& v) override {
+    v.visit(positional(required(text("cohort", "prepared cohort of the real slices"))), cohort_);
+    v.visit(
+        required(text("synthetic",
+                      "folders made by `scintigen generate` (or prepared cohorts), up to four")),
+        synthetic_);
+    v.visit(text("name", "names of the sets, in order; default the folders' names"), names_);
+    v.visit(text("run",
+                 "run that made them: says who was trained on, and draws an interpolation strip"),
+            run_);
+    v.visit(text("held_out", "without --run: patients who were not trained on"), held_out_);
+    v.visit(choice("against",
+                   "real slices to compare with: held-out patients where they are known, or all",
+                   {"auto", "held-out", "all"}),
+            against_);
+    v.visit(text("where", "rows to use: level=cortex;pattern=normal,unilateral"), where_);
+    settings_.visit(v);
+    v.visit(text("out", "folder for evaluation.json, slices.tsv, maps.safetensors, suspects.png"),
+            out_);
+    v.visit(flag("json", "print the evaluation as JSON instead of its verdict"), json_);
+    v.visit(number("threads", "CPU threads; 0 = all processors this process may use", 0, 1024),
+            threads_);
+  }
+
+  int run(const std::vector<std::string>& command_line) override {
+    require(run_.empty() || held_out_.empty(),
+            "evaluate: --run knows who was held out; give --run or --held-out");
+    DeviceSettings device;
+    device.device = "cpu";
+    device.threads = threads_;
+    use_device(device);
+    const auto input = read_input();
+    if (settings_.by.empty()) settings_.by = shared_conditions(input);
+    std::unique_ptr<RunRecord> record;
+    if (!out_.empty()) {
+      record = std::make_unique<RunRecord>(out_, "evaluate", command_line, *this);
+      for (const auto& file : input_files()) record->add_input(file);
+    }
+    const auto evaluation = evaluate_slices(input, settings_);
+    if (!out_.empty()) write(input, evaluation);
+    print(evaluation);
+    if (record) record->finish();
+    return 0;
+  }
+
+ private:
+  EvaluationInput read_input() const {
+    EvaluationInput input;
+    Split split;
+    if (!run_.empty())
+      split = split_of_run(run_, cohort_);
+    else
+      split = split_by_patient(read_cohort(cohort_), held_out_);
+    const bool known = split.held_out.size() > 0;
+    require(known || against_ != "held-out",
+            "evaluate: --against held-out, but nobody was held out; name the patients with "
+            "--held-out, or the run with --run");
+    if (known && against_ != "all") {
+      input.reference = set_of(split.held_out, "real");
+      input.training = set_of(split.training, "training");
+      input.reference_is_held_out = true;
+    } else {
+      input.reference = set_of(read_cohort(cohort_), "real");
+    }
+    const auto names = set_names();
+    for (size_t i = 0; i < synthetic_.size(); ++i)
+      input.synthetic.push_back(read_set(synthetic_[i], names[i]));
+    if (!where_.empty()) {
+      input.reference = rows_where(input.reference, where_);
+      if (input.training.size() > 0) input.training = rows_where(input.training, where_);
+      for (auto& set : input.synthetic) set = rows_where(set, where_);
+    }
+    return input;
+  }
+
+  std::vector<std::string> set_names() const {
+    require(names_.empty() || names_.size() == synthetic_.size(),
+            "evaluate: {} names for {} synthetic sets; expected one each", names_.size(),
+            synthetic_.size());
+    if (!names_.empty()) return names_;
+    std::vector<std::string> names;
+    for (const auto& folder : synthetic_) {
+      auto path = std::filesystem::path(folder).lexically_normal();
+      if (!path.has_filename()) path = path.parent_path();
+      const auto name = path.filename().string();
+      names.push_back(name.empty() || name == "." || name == ".." ? "synthetic" : name);
+    }
+    return names;
+  }
+
+  std::vector<std::filesystem::path> input_files() const {
+    std::vector<std::filesystem::path> files;
+    std::vector<std::string> folders = synthetic_;
+    folders.push_back(cohort_);
+    for (const auto& folder : folders)
+      for (const char* name : {"slices.tsv", "slices.safetensors", "synthetic.nii.gz"})
+        if (std::filesystem::exists(std::filesystem::path(folder) / name))
+          files.push_back(std::filesystem::path(folder) / name);
+    return files;
+  }
+
+  void write(const EvaluationInput& input, const Evaluation& evaluation) const {
+    const std::filesystem::path folder(out_);
+    write_table(folder / "slices.tsv", evaluation.slices);
+    std::map<std::string, torch::Tensor> maps;
+    for (const auto& condition : evaluation.maps)
+      for (size_t set = 0; set < evaluation.sets.size(); ++set) {
+        if (!condition.mean[set].defined()) continue;
+        const auto name = evaluation.sets[set] + "/" + condition.condition;
+        maps["mean/" + name] = condition.mean[set].to(torch::kFloat);
+        maps["sd/" + name] = condition.deviation[set].to(torch::kFloat);
+      }
+    write_tensors(folder / "maps.safetensors", maps);
+    for (size_t set = 0; set < input.synthetic.size(); ++set)
+      write_suspects(folder, input, evaluation.audits[set], set);
+    write_file(folder / "evaluation.json", text_of(evaluation));
+  }
+
+  /// Each suspect above the training slice it is near to.
+  static void write_suspects(const std::filesystem::path& folder, const EvaluationInput& input,
+                             const SetAudit& audit, size_t set) {
+    const auto file =
+        folder / (input.synthetic.size() == 1 ? std::string("suspects.png")
+                                              : fmt::format("suspects_{}.png", set + 1));
+    if (!audit.audit || audit.audit->suspects.empty()) return;
+    const auto& all = audit.audit->suspects;
+    std::vector<SheetRow> rows;
+    constexpr size_t kColumns = 8;
+    for (size_t first = 0; first < std::min(all.size(), kSuspectsPictured); first += kColumns) {
+      std::vector<torch::Tensor> made, trained;
+      std::vector<std::string> captions;
+      for (size_t i = first; i < std::min({first + kColumns, all.size(), kSuspectsPictured}); ++i) {
+        made.push_back(input.synthetic[set].slices[all[i].synthetic]);
+        trained.push_back(input.training.slices[all[i].training]);
+        captions.push_back(fmt::format("{:.3f}", all[i].distance));
+      }
+      rows.push_back({"synthetic", torch::stack(made), captions});
+      rows.push_back({"training", torch::stack(trained), {}});
+    }
+    write_png(file, draw_sheet("Suspected copies and the training slices they are near to", rows,
+                               fmt::format("Relative distance; suspected below {:.3f}. Holds real "
+                                           "slices: not for publication.",
+                                           audit.audit->threshold)));
+  }
+
+  static std::string text_of(const Evaluation& evaluation) {
+    return evaluation_to_json(evaluation)
+               .dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+           "\n";
+  }
+
+  void print(const Evaluation& evaluation) const {
+    if (json_) {
+      std::cout << text_of(evaluation);
+      return;
+    }
+    std::cout << Error::one_line(evaluation.headline) << "\n";
+    for (const auto& finding : evaluation.findings)
+      std::cout << Error::one_line(fmt::format("  {:<8} {}: {}: {}", grade_word(finding.grade),
+                                               finding.set, finding.subject, finding.sentence))
+                << "\n";
+    for (const auto& warning : evaluation.warnings)
+      std::cout << Error::one_line("  note: " + warning) << "\n";
+  }
+
+  std::string cohort_, run_, against_ = "auto", where_, out_;
+  std::vector<std::string> synthetic_, names_, held_out_;
+  EvaluationSettings settings_;
+  bool json_ = false;
+  int64_t threads_ = 0;
+};
+
+}  // namespace
+
+CommandEntry evaluate_command() {
+  return {
+      "evaluate",
+      "Compare synthetic slices with real ones: verdict, report, audit for copies",
+      "Compares by condition: mean counts, left/right balance, regional means, with equivalence "
+      "margins and intervals by patient; pixel-wise mean and SD maps; distances between the "
+      "sets in two feature spaces; the nearest training slice of each synthetic one. With "
+      "`--run` the real side is the patients who were not trained on, and copies are looked "
+      "for. Prints a verdict in words; `--out` keeps every figure (docs/file_formats.md).",
+      "scintigen evaluate cohort --synthetic synthetic --run run --report report.html",
+      [] { return std::unique_ptr<Command>(new Evaluate); },
+      false};
+}
+
+}  // namespace scintigen

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who a run was trained on, and who was kept out.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "cohort/prepared_cohort.h"
+
+namespace scintigen {
+
+/// The split of a run, read back from its run.json; `cohort_folder` empty: where the run found it.
+/// Where nobody was held out that part has no rows.
+/// throws  Error: not a run, another cohort than the run's (by SHA-256)
+Split split_of_run(const std::filesystem::path& run, const std::string& cohort_folder);
+
+}  // namespace scintigen
