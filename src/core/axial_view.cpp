@@ -54,12 +54,15 @@ AxialView axial_view(const Affine& voxel_to_world, const std::string& where) {
   return view;
 }
 
+torch::Tensor oriented(const torch::Tensor& plane, const AxialView& view) {
+  auto turned = view.transpose ? plane.t() : plane;
+  if (view.flip_rows) turned = turned.flip(0);
+  if (view.flip_columns) turned = turned.flip(1);
+  return turned.contiguous();
+}
+
 torch::Tensor axial_slice(const Volume& volume, const AxialView& view, int64_t index) {
-  auto slice = volume.voxels[index];  // [j,i]
-  if (view.transpose) slice = slice.t();
-  if (view.flip_rows) slice = slice.flip(0);
-  if (view.flip_columns) slice = slice.flip(1);
-  return slice.contiguous();
+  return oriented(volume.voxels[index], view);
 }
 
 }  // namespace scintigen

@@ -24,8 +24,11 @@ struct AxialView {
 /// Patient axes are those nearest to the voxel axes.
 /// throws  Error: the third voxel axis is not the one nearest to inferior-superior (coronal or
 ///         sagittal storage)
-/// Checked tests/imaging/test_slices.cpp: the same head in all 48 orientations
+/// Checked tests/core/test_axial_view.cpp: the same head in all 48 orientations
 AxialView axial_view(const Affine& voxel_to_world, const std::string& where);
+
+/// A plane [j,i] as stored -> [rows,columns], contiguous, of the same number type.
+torch::Tensor oriented(const torch::Tensor& plane, const AxialView& view);
 
 /// Slice `index` along the third voxel axis, [rows,columns], contiguous.
 torch::Tensor axial_slice(const Volume& volume, const AxialView& view, int64_t index);
