@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
+#include <utility>
 
 #include "core/error.h"
 #include "metrics/slice_statistics.h"
@@ -17,7 +19,7 @@ namespace scintigen {
 namespace {
 
 constexpr size_t kLevels = 32;
-constexpr uint8_t kOutside = 255;  // of the mask; not a level
+constexpr uint8_t kOutside = 255;                  // of the mask; not a level
 constexpr int64_t kBands = 6, kFewestPixels = 16;  // of a side: each ring holds a frequency
 constexpr double kLeastPower = 1e-12;
 
@@ -50,27 +52,29 @@ struct Picture {
   int64_t height, width;
 };
 
-/// q in [0,1] of ascending values, linear between neighbours as NumPy's default.
-double quantile(const std::vector<double>& sorted, double q) {
-  const double place = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (place - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+/// Percentiles 10, 50, 90, linear between neighbours as NumPy's default. Reorders the values.
+void percentiles(std::vector<double>& values, double* into) {
+  auto first = values.begin();
+  for (const auto& [feature, part] : {std::pair{kTenth, 0.1}, {kMedian, 0.5}, {kNinetieth, 0.9}}) {
+    const double place = part * static_cast<double>(values.size() - 1), whole = std::floor(place);
+    const auto below = values.begin() + static_cast<int64_t>(whole);
+    std::nth_element(first, below, values.end());
+    const double above =
+        below + 1 < values.end() ? *std::min_element(below + 1, values.end()) : *below;
+    into[feature] = *below + (place - whole) * (above - *below);
+    first = below;
+  }
 }
 
-void first_order(const std::vector<double>& sorted, double* into) {
-  const auto n = static_cast<double>(sorted.size());
-  double mean = 0, second = 0, third = 0, fourth = 0;
-  for (const double value : sorted) mean += value / n;
-  for (const double value : sorted) {
-    const double d = value - mean;
-    second += d * d / n, third += d * d * d / n, fourth += d * d * d * d / n;
+/// Moments of values that are not all equal; else they stay 0, not rounding over rounding.
+void moments(const std::vector<double>& values, double* into) {
+  const auto n = static_cast<double>(values.size());
+  double second = 0, third = 0, fourth = 0;
+  for (const double value : values) {
+    const double d = value - into[kMean], square = d * d;
+    second += square, third += square * d, fourth += square * square;
   }
-  into[kMean] = mean;
-  into[kTenth] = quantile(sorted, 0.1);
-  into[kMedian] = quantile(sorted, 0.5);
-  into[kNinetieth] = quantile(sorted, 0.9);
-  if (sorted.front() == sorted.back()) return;  // what remains is 0, not rounding over rounding
+  second /= n, third /= n, fourth /= n;
   into[kDeviation] = std::sqrt(second);
   into[kSkewness] = third / std::pow(second, 1.5);
   into[kKurtosis] = fourth / (second * second) - 3;
@@ -126,8 +130,7 @@ void texture(const std::vector<uint8_t>& level, int64_t height, int64_t width, d
       for (int64_t column = step[1] < 0 ? 1 : 0; column + step[1] < width && column < width;
            ++column) {
         const auto here = level[static_cast<size_t>(row * width + column)];
-        const auto there =
-            level[static_cast<size_t>((row + step[0]) * width + column + step[1])];
+        const auto there = level[static_cast<size_t>((row + step[0]) * width + column + step[1])];
         if (here != kOutside && there != kOutside) ++pairs[here][there];
       }
     texture_of_direction(pairs, into);
@@ -155,9 +158,10 @@ void shape_and_edges(const Picture& picture, const std::vector<uint8_t>& level, 
       area += 1;
       right = right || column < half;
       left = left || column >= width - half;
-      perimeter += !inside(row - 1, column) + !inside(row + 1, column) +
-                   !inside(row, column - 1) + !inside(row, column + 1);
-      gradient += std::hypot(slope(at, row, height, width), slope(at, column, width, 1));
+      perimeter += !inside(row - 1, column) + !inside(row + 1, column) + !inside(row, column - 1) +
+                   !inside(row, column + 1);
+      const double down = slope(at, row, height, width), across = slope(at, column, width, 1);
+      gradient += std::sqrt(down * down + across * across);
     }
   into[kArea] = area / static_cast<double>(height * width);
   into[kPerimeter] = perimeter / area;
@@ -168,33 +172,35 @@ void shape_and_edges(const Picture& picture, const std::vector<uint8_t>& level, 
 
 void features_of_slice(const Picture& picture, double threshold, double* into) {
   const auto pixels = static_cast<size_t>(picture.height * picture.width);
-  const double most = *std::max_element(picture.value, picture.value + pixels);
-  std::vector<double> sorted;
-  sorted.reserve(pixels);
+  const double edge = threshold * *std::max_element(picture.value, picture.value + pixels);
+  std::vector<double> values;
+  values.reserve(pixels);
   std::vector<uint8_t> level(pixels, kOutside);
   for (size_t p = 0; p < pixels; ++p)
-    if (picture.value[p] > threshold * most) sorted.push_back(picture.value[p]);
-  if (!sorted.empty()) {
-    std::sort(sorted.begin(), sorted.end());
-    first_order(sorted, into);
-    const double low = sorted.front(), width = sorted.back() - low;
+    if (picture.value[p] > edge) values.push_back(picture.value[p]);
+  if (!values.empty()) {
+    const auto n = static_cast<double>(values.size());
+    const auto [least, most] = std::minmax_element(values.begin(), values.end());
+    const double low = *least, width = *most - low;
+    into[kMean] = std::accumulate(values.begin(), values.end(), 0.0) / n;
+    if (width > 0) moments(values, into);
+    percentiles(values, into);
     std::array<int32_t, kLevels> histogram{};
     for (size_t p = 0; p < pixels; ++p) {
-      if (!(picture.value[p] > threshold * most)) continue;
+      if (!(picture.value[p] > edge)) continue;
       const double bin = width > 0 ? std::floor(kLevels * (picture.value[p] - low) / width) : 0;
       level[p] = static_cast<uint8_t>(std::min(bin, static_cast<double>(kLevels - 1)));
       ++histogram[level[p]];
     }
-    for (const int32_t count : histogram)
-      into[kEntropy] += plus_entropy(count, static_cast<double>(sorted.size()));
+    for (const int32_t count : histogram) into[kEntropy] += plus_entropy(count, n);
     shape_and_edges(picture, level, threshold, into);
   }
   texture(level, picture.height, picture.width, into);
 }
 
-/// [N,6]: ln of the mean power |F|^2 / (H W) in rings of frequency.
-torch::Tensor log_power(const torch::Tensor& slices) {
-  const int64_t height = slices.size(1), width = slices.size(2), half = width / 2 + 1;
+/// [H * (W / 2 + 1), 6]: what takes |F|^2 of the half plane to the mean power of each ring.
+torch::Tensor ring_weights(int64_t height, int64_t width) {
+  const int64_t half = width / 2 + 1;
   auto weights = at::zeros({height * half, kBands}, torch::kDouble);
   double* const weight = weights.data_ptr<double>();
   for (int64_t row = 0; row < height; ++row)
@@ -210,15 +216,19 @@ torch::Tensor log_power(const torch::Tensor& slices) {
       const bool alone = column == 0 || 2 * column == width;
       weight[(row * half + column) * kBands + band] = alone ? 1 : 2;
     }
-  weights /= weights.sum(0) * static_cast<double>(height * width);
-  auto powers = at::empty({slices.size(0), kBands}, torch::kDouble);
-  constexpr int64_t kBlock = 64;
-  for (int64_t first = 0; first < slices.size(0); first += kBlock) {
-    const auto block = slices.slice(0, first, first + kBlock);
-    const auto transform = at::view_as_real(at::fft_rfft2(block)).square().sum(-1).flatten(1);
-    powers.slice(0, first, first + kBlock).copy_(transform.matmul(weights));
-  }
-  return powers.clamp_min(kLeastPower).log();
+  return weights / (weights.sum(0) * static_cast<double>(height * width));
+}
+
+/// What LibTorch does at once: the power spectrum and the ratio of the halves.
+void fill_spectrum_and_ratio(const torch::Tensor& slices, double threshold,
+                             const torch::Tensor& rings, torch::Tensor features) {
+  const auto power =
+      at::view_as_real(at::fft_rfft2(slices)).square().sum(-1).flatten(1).matmul(rings);
+  features.narrow(1, kPower, kBands).copy_(power.clamp_min(kLeastPower).log());
+  const auto ln_ratio = left_right_ratio(slices, threshold).log();
+  auto column = features.select(1, kLnLeftRight);
+  column.copy_(at::where(ln_ratio.isfinite(), ln_ratio, column));
+  features.select(1, kAbsLnLeftRight).copy_(column.abs());
 }
 
 std::string found_text(const torch::Tensor& tensor) {
@@ -235,11 +245,14 @@ torch::Tensor checked_slices(const torch::Tensor& slices) {
           "radiomic features: slices of {} x {} pixels; expected at least {} x {}", slices.size(1),
           slices.size(2), kFewestPixels, kFewestPixels);
   auto values = slices.detach().to(torch::kCPU, torch::kDouble).contiguous();
-  const auto good = (values >= 0).logical_and(values <= 1).flatten(1).all(1);  // false of NaN
+  if (values.size(0) == 0) return values;
+  const auto flat = values.flatten(1);  // not a number is neither of the two
+  const auto good = (flat.amin(1) >= 0).logical_and(flat.amax(1) <= 1);
   if (!good.all().item<bool>())
-    throw Error("radiomic features: slice {} holds a value outside of [0,1]; divide each slice by "
-                "its maximum",
-                good.logical_not().nonzero()[0].item<int64_t>());
+    throw Error(
+        "radiomic features: slice {} holds a value outside of [0,1]; divide each slice by "
+        "its maximum",
+        good.logical_not().nonzero()[0].item<int64_t>());
   return values;
 }
 
@@ -283,8 +296,8 @@ const std::vector<std::string>& radiomic_feature_names() {
 
 torch::Tensor radiomic_features(const torch::Tensor& slices, double threshold) {
   const c10::NoGradGuard no_gradients;
-  require(threshold > 0 && threshold < 1,
-          "radiomic features: threshold must be in (0,1); found {}", threshold);
+  require(threshold > 0 && threshold < 1, "radiomic features: threshold must be in (0,1); found {}",
+          threshold);
   const auto values = checked_slices(slices);
   const int64_t count = values.size(0), height = values.size(1), width = values.size(2);
   constexpr auto kColumns = static_cast<int64_t>(kFeatures);
@@ -297,11 +310,11 @@ torch::Tensor radiomic_features(const torch::Tensor& slices, double threshold) {
       features_of_slice({value + n * height * width, height, width}, threshold,
                         into + n * kColumns);
   });
-  features.narrow(1, kPower, kBands).copy_(log_power(values));
-  const auto ln_ratio = left_right_ratio(values, threshold).log();
-  auto column = features.select(1, kLnLeftRight);
-  column.copy_(at::where(ln_ratio.isfinite(), ln_ratio, column));
-  features.select(1, kAbsLnLeftRight).copy_(column.abs());
+  const auto rings = ring_weights(height, width);
+  constexpr int64_t kBlock = 64;  // stays in the cache
+  for (int64_t first = 0; first < count; first += kBlock)
+    fill_spectrum_and_ratio(values.slice(0, first, first + kBlock), threshold, rings,
+                            features.slice(0, first, first + kBlock));
   return features;
 }
 

@@ -98,16 +98,19 @@ std::map<std::string, FittedPlane> checked_planes(const RegionAtlas& atlas) {
 torch::Tensor checked_slices(const torch::Tensor& slices) {
   require(slices.defined() && slices.dim() == 3 && slices.is_floating_point(),
           "regional means: expected slices [N,H,W] of floating point; found {}",
-          slices.defined()
-              ? fmt::format("[{}] of {}", fmt::join(slices.sizes(), ","),
-                            std::string(slices.dtype().name()))
-              : std::string("nothing"));
+          slices.defined() ? fmt::format("[{}] of {}", fmt::join(slices.sizes(), ","),
+                                         std::string(slices.dtype().name()))
+                           : std::string("nothing"));
   auto values = slices.detach().to(torch::kCPU, torch::kDouble).contiguous();
-  const auto bad = values.isfinite().logical_and(values >= 0).logical_not().flatten(1).any(1);
-  if (bad.any().item<bool>())
-    throw Error("regional means: slice {} holds a value that is negative or not finite; expected "
-                "counts >= 0",
-                bad.nonzero()[0].item<int64_t>());
+  if (values.numel() == 0) return values;
+  const auto flat = values.flatten(1);  // not a number is neither of the two
+  const auto good =
+      (flat.amin(1) >= 0).logical_and(flat.amax(1) <= std::numeric_limits<double>::max());
+  if (!good.all().item<bool>())
+    throw Error(
+        "regional means: slice {} holds a value that is negative or not finite; expected "
+        "counts >= 0",
+        good.logical_not().nonzero()[0].item<int64_t>());
   return values;
 }
 
@@ -136,8 +139,7 @@ void means_of_slice(const double* slice, int64_t height, int64_t width, const Fi
     const int64_t from = plane.box.top + nearest(row - box.top, box.rows(), plane.box.rows());
     const uint8_t* const label = labels + from * plane.labels.size(1) + plane.box.left;
     for (int64_t column = box.left; column <= box.right; ++column) {
-      const auto region =
-          label[nearest(column - box.left, box.columns(), plane.box.columns())];
+      const auto region = label[nearest(column - box.left, box.columns(), plane.box.columns())];
       sum[region] += slice[row * width + column];
       count[region] += 1;
     }

@@ -35,7 +35,8 @@ struct Legend {
 template <class Names>
 void require_new_name(const Names& names, const std::string& name, const Table& table, size_t row,
                       const char* what) {
-  require(!name.empty() && name != "n/a", "{} row {}: {} without a name", table.name, row + 2, what);
+  require(!name.empty() && name != "n/a", "{} row {}: {} without a name", table.name, row + 2,
+          what);
   for (const auto& other : names)
     require(other != name, "{} row {}: {} '{}' is there twice", table.name, row + 2, what, name);
 }

@@ -72,8 +72,9 @@ Grouping group_regions(const TemplateHead& head) {
         grouping.number[r] = grouping.names.size();
       }
     }
-  require(any, "template: none of the label names is AAL's (Frontal_Sup_L, ...); expected the AAL "
-               "label image, or planes of your own");
+  require(any,
+          "template: none of the label names is AAL's (Frontal_Sup_L, ...); expected the AAL "
+          "label image, or planes of your own");
   return grouping;
 }
 

@@ -67,8 +67,8 @@ TEST_F(RegionAtlasFile, TheAffineSaysWhereLeftIs) {
 
 TEST_F(RegionAtlasFile, AnyColumnChoosesAPlaneAndOnePlaneIsEnough) {
   stack.voxels = stack.voxels.slice(0, 0, 1).clone();
-  const auto atlas = read(
-      "kind\tlabel\tname\nregion\t7\ta\nregion\t2001\tb\nregion\t9\tnowhere\nview\t0\ttop\n");
+  const auto atlas =
+      read("kind\tlabel\tname\nregion\t7\ta\nregion\t2001\tb\nregion\t9\tnowhere\nview\t0\ttop\n");
   EXPECT_EQ(atlas.column, "view");
   EXPECT_EQ(atlas.regions.size(), 3U);  // a region may be in no plane
   EXPECT_EQ(atlas.planes.count("top"), 1U);
@@ -115,8 +115,9 @@ TEST_F(RegionAtlasFile, RefusesTablesThatContradictThemselves) {
 
 TEST_F(RegionAtlasFile, RefusesStacksThatTheTableDoesNotExplain) {
   stack.voxels[1][2][4] = 12;
-  EXPECT_REFUSED(read(), "lobes.nii.gz: label 12 at [4,2] of plane 1 has no name; add a row "
-                         "'region  12  NAME' to");
+  EXPECT_REFUSED(read(),
+                 "lobes.nii.gz: label 12 at [4,2] of plane 1 has no name; add a row "
+                 "'region  12  NAME' to");
   for (const float value : {1.5F, -1.0F, 3e9F, std::numeric_limits<float>::infinity()}) {
     stack.voxels[1][2][4] = value;
     EXPECT_REFUSED(read(), "at [4,2] of plane 1; expected whole numbers from 0");

@@ -28,14 +28,22 @@ TEST(RegionPlanes, ColinsLobesAreWhereAnatomyHasThem) {
     const char* level;
     double x, y;  // +x is the patient's right
     const char* region;
-  } known[] = {{"basal_ganglia", -26, 4, "striatum_left"},  {"basal_ganglia", 26, 4, "striatum_right"},
-               {"basal_ganglia", 10, -18, "thalamus_right"}, {"basal_ganglia", -10, -18, "thalamus_left"},
-               {"basal_ganglia", -38, 6, "insula_left"},     {"basal_ganglia", 10, -78, "occipital_right"},
-               {"basal_ganglia", -58, -30, "temporal_left"}, {"basal_ganglia", 20, 58, "frontal_right"},
-               {"basal_ganglia", 70, 70, ""},                {"cerebellum", 26, -65, "cerebellum_right"},
-               {"cerebellum", -26, -65, "cerebellum_left"},  {"cerebellum", 0, -28, "brain_stem"},
-               {"cerebellum", 46, 6, "temporal_right"},      {"cortex", -42, 20, "frontal_left"},
-               {"cortex", 54, -38, "parietal_right"},        {"cortex", -4, -30, "cingulate_left"},
+  } known[] = {{"basal_ganglia", -26, 4, "striatum_left"},
+               {"basal_ganglia", 26, 4, "striatum_right"},
+               {"basal_ganglia", 10, -18, "thalamus_right"},
+               {"basal_ganglia", -10, -18, "thalamus_left"},
+               {"basal_ganglia", -38, 6, "insula_left"},
+               {"basal_ganglia", 10, -78, "occipital_right"},
+               {"basal_ganglia", -58, -30, "temporal_left"},
+               {"basal_ganglia", 20, 58, "frontal_right"},
+               {"basal_ganglia", 70, 70, ""},
+               {"cerebellum", 26, -65, "cerebellum_right"},
+               {"cerebellum", -26, -65, "cerebellum_left"},
+               {"cerebellum", 0, -28, "brain_stem"},
+               {"cerebellum", 46, 6, "temporal_right"},
+               {"cortex", -42, 20, "frontal_left"},
+               {"cortex", 54, -38, "parietal_right"},
+               {"cortex", -4, -30, "cingulate_left"},
                {"cortex", -26, -20, ""}};  // white matter
   for (const auto& one : known)
     EXPECT_EQ(name_at(found, one.level, one.x, one.y), one.region)
