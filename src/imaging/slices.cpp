@@ -2,15 +2,12 @@
 #include "imaging/slices.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "core/error.h"
 
 namespace scintigen {
 namespace {
-
-constexpr double kDegrees = 57.29577951308232;
 
 /// [matrix,pixels] weights that take `pixels` of `pixel_mm` to `matrix` over `fov_mm`, same centre.
 torch::Tensor axis_weights(int64_t pixels, double pixel_mm, int64_t matrix, double fov_mm) {
@@ -45,54 +42,6 @@ torch::Tensor axis_weights(int64_t pixels, double pixel_mm, int64_t matrix, doub
 }
 
 }  // namespace
-
-AxialView axial_view(const Affine& voxel_to_world, const std::string& where) {
-  const auto length = spacing_mm(voxel_to_world);
-  // cosine[w][v]: of voxel axis v with patient axis w (right, anterior, superior)
-  std::array<std::array<double, 3>, 3> cosine;
-  for (size_t w = 0; w < 3; ++w) {
-    for (size_t v = 0; v < 3; ++v) cosine[w][v] = voxel_to_world[w][v] / length[v];
-  }
-  // The permutation that agrees best as a whole: taking each axis' own nearest could take one twice
-  // near 45 degrees.
-  std::array<size_t, 3> order{0, 1, 2}, best = order;  // patient axis of voxel axis v
-  double most = -1;
-  do {
-    double agreement = 0;
-    for (size_t v = 0; v < 3; ++v) agreement += std::abs(cosine[order[v]][v]);
-    if (agreement > most + 1e-9) {
-      most = agreement;
-      best = order;
-    }
-  } while (std::next_permutation(order.begin(), order.end()));
-
-  static const std::array<const char*, 3> stored = {"sagittal", "coronal", "axial"};
-  require(best[2] == 2,
-          "{}: slices are {} (the third voxel axis runs {}); expected axial; reorient the volume "
-          "first",
-          where, stored[best[2]], best[2] == 0 ? "left-right" : "anterior-posterior");
-  AxialView view;
-  view.transpose = best[0] == 1;
-  const size_t left_right = view.transpose ? 1 : 0, front_back = 1 - left_right;
-  view.flip_rows = cosine[1][front_back] > 0;     // the index rises to the front
-  view.flip_columns = cosine[0][left_right] > 0;  // the index rises to the right
-  view.towards_feet = cosine[2][2] > 0 ? -1 : 1;
-  view.row_mm = length[front_back];
-  view.column_mm = length[left_right];
-  for (size_t v = 0; v < 3; ++v) {
-    const double angle = std::acos(std::min(1.0, std::abs(cosine[best[v]][v]))) * kDegrees;
-    view.tilt_deg = std::max(view.tilt_deg, angle);
-  }
-  return view;
-}
-
-torch::Tensor axial_slice(const Volume& volume, const AxialView& view, int64_t index) {
-  auto slice = volume.voxels[index];  // [j,i]
-  if (view.transpose) slice = slice.t();
-  if (view.flip_rows) slice = slice.flip(0);
-  if (view.flip_columns) slice = slice.flip(1);
-  return slice.contiguous();
-}
 
 std::string slice_problem(const Volume& volume, int64_t index) {
   const auto values = volume.voxels[index].contiguous();
