@@ -17,6 +17,8 @@
 #include "core/run_record.h"
 #include "core/safetensors.h"
 #include "metrics/evaluation.h"
+#include "simulate/region_planes.h"
+#include "simulate/slice_truth.h"
 #include "synthesis/generate.h"
 #include "synthesis/synthetic_set.h"
 #include "training/checkpoint.h"
@@ -104,6 +106,11 @@ class Evaluate : public Command {
             against_);
     v.visit(text("where", "rows to use: level=cortex;pattern=normal,unilateral"), where_);
     settings_.visit(v);
+    v.visit(
+        text("atlas",
+             "regions: a NIfTI stack of label planes with its table (docs/file_formats.md), auto "
+             "(lobes of Colin 27 where the levels are its), or none"),
+        atlas_);
     v.visit(text("out", "folder for evaluation.json, slices.tsv, maps.safetensors, suspects.png"),
             out_);
     v.visit(flag("json", "print the evaluation as JSON instead of its verdict"), json_);
@@ -118,13 +125,14 @@ class Evaluate : public Command {
     device.device = "cpu";
     device.threads = threads_;
     use_device(device);
-    const auto input = read_input();
+    auto input = read_input();
     if (settings_.by.empty()) settings_.by = shared_conditions(input);
     std::unique_ptr<RunRecord> record;
     if (!out_.empty()) {
       record = std::make_unique<RunRecord>(out_, "evaluate", command_line, *this);
       for (const auto& file : input_files()) record->add_input(file);
     }
+    input.atlas = atlas(input);
     const auto evaluation = evaluate_slices(input, settings_);
     if (!out_.empty()) write(input, evaluation);
     print(evaluation);
@@ -160,6 +168,34 @@ class Evaluate : public Command {
       for (auto& set : input.synthetic) set = rows_where(set, where_);
     }
     return input;
+  }
+
+  /// The named atlas; or the template's planes where every set has levels and one is the
+  /// template's.
+  std::optional<RegionAtlas> atlas(const EvaluationInput& input) const {
+    if (atlas_ == "none") return std::nullopt;
+    if (atlas_ != "auto") return read_region_atlas(atlas_);
+    std::set<std::string> levels;
+    for (const auto& set : input.synthetic)
+      if (!set.table.find_column("level")) return std::nullopt;
+    if (!input.reference.table.find_column("level")) return std::nullopt;
+    for (size_t row = 0; row < input.reference.table.rows.size(); ++row)
+      levels.insert(input.reference.table.at(row, "level"));
+    const bool known =
+        std::any_of(scintigen::levels().begin(), scintigen::levels().end(),
+                    [&](const Level& level) { return levels.count(level.name) > 0; });
+    if (!known) return std::nullopt;
+    const TemplateSettings files;
+    if (!std::filesystem::exists(files.template_head)) {
+      warn(
+          fmt::format("{}: no such file, so no regional means; install mricron-data, or name an "
+                      "atlas with --atlas",
+                      files.template_head));
+      return std::nullopt;
+    }
+    const auto planes = region_planes(load_template(files));
+    return RegionAtlas{"Colin 27, AAL areas grouped to lobes", "level", planes.regions,
+                       planes.planes};
   }
 
   std::vector<std::string> set_names() const {
@@ -252,7 +288,7 @@ class Evaluate : public Command {
       std::cout << Error::one_line("  note: " + warning) << "\n";
   }
 
-  std::string cohort_, run_, against_ = "auto", where_, out_;
+  std::string cohort_, run_, against_ = "auto", where_, atlas_ = "auto", out_;
   std::vector<std::string> synthetic_, names_, held_out_;
   EvaluationSettings settings_;
   bool json_ = false;

@@ -10,10 +10,7 @@
 #include "core/random.h"
 #include "metrics/evaluation_parts.h"
 #include "metrics/pair_distances.h"
-#if __has_include("metrics/radiomic_features.h")
 #include "metrics/radiomic_features.h"
-#define RADIOMIC
-#endif
 #include "metrics/slice_statistics.h"
 
 namespace scintigen {
@@ -218,11 +215,9 @@ std::vector<FeatureSpace> compare_distributions(const SortedSets& sets,
          0,
          {}},
         sides, features, settings));
-#ifdef RADIOMIC
-    const auto scale = feature_scale(radiomic_features(basis).values);
+    const auto scale = feature_scaling(radiomic_features(basis));
     std::vector<torch::Tensor> radiomic;
-    for (const auto& side : sides)
-      radiomic.push_back(scale.apply(radiomic_features(side.slices).values));
+    for (const auto& side : sides) radiomic.push_back(scale.apply(radiomic_features(side.slices)));
     spaces.push_back(distances_in(
         {"radiomic",
          "Radiomic features",
@@ -233,7 +228,6 @@ std::vector<FeatureSpace> compare_distributions(const SortedSets& sets,
          0,
          {}},
         sides, radiomic, settings));
-#endif
   } else {
     warnings.push_back(fmt::format("distances: {} {} slices cannot span a feature space; needs {}",
                                    basis.size(0), whose, kFewestSlices));
