@@ -20,10 +20,8 @@ torch::Tensor strength(const torch::Tensor& slices) {
   return slices.to(torch::kDouble).pow(2).mean({1, 2}).sqrt().clamp_min(1e-12);
 }
 
-/// Distances of `slices` to `reference`, relative to the strength of the reference slice found.
-NearestSlices relative(const torch::Tensor& slices, const torch::Tensor& reference,
-                       int64_t shift_px) {
-  auto found = nearest_slices(slices, reference, shift_px);
+/// Distances to slices of `reference`, relative to the strength of the slice found.
+NearestSlices relative(NearestSlices found, const torch::Tensor& reference) {
   found.distance = found.distance / strength(reference).index_select(0, found.index);
   return found;
 }
@@ -47,11 +45,12 @@ CopyAudit audit_copies(const torch::Tensor& synthetic, const torch::Tensor& trai
   require(held_out.dim() == 3 && held_out.size(0) > 0,
           "copy audit: no held-out slices; expected real slices that were not trained on, for "
           "without them no distance is near or far");
-  const auto found = relative(synthetic, training, shift_px);
+  const auto of_training = nearest_both_ways(synthetic, training, shift_px);
+  const auto found = relative(of_training.of_slices, training);
   CopyAudit audit;
   audit.synthetic = found.distance;
   audit.nearest = found.index;
-  audit.held_out = relative(held_out, training, shift_px).distance;
+  audit.held_out = relative(nearest_slices(held_out, training, shift_px), training).distance;
   const auto sorted = std::get<0>(audit.held_out.sort());
   audit.threshold_is_minimum = sorted.numel() < kEnoughHeldOut;
   const auto place = static_cast<int64_t>(kPercentile * static_cast<double>(sorted.numel()));
@@ -64,8 +63,9 @@ CopyAudit audit_copies(const torch::Tensor& synthetic, const torch::Tensor& trai
   std::sort(audit.suspects.begin(), audit.suspects.end(),
             [](const auto& a, const auto& b) { return a.distance < b.distance; });
   // Members lie nearer to what was made from them, so the held-out are the larger distances.
-  audit.held_out_to_synthetic = relative(held_out, synthetic, shift_px).distance;
-  audit.training_to_synthetic = relative(training, synthetic, shift_px).distance;
+  audit.held_out_to_synthetic =
+      relative(nearest_slices(held_out, synthetic, shift_px), synthetic).distance;
+  audit.training_to_synthetic = relative(of_training.of_reference, synthetic).distance;
   audit.membership_auc = area_under_curve(audit.held_out_to_synthetic, audit.training_to_synthetic);
   return audit;
 }

@@ -55,6 +55,10 @@ Finding judge_quantity(const Quantity& quantity, size_t set, const EvaluationSet
     }
   }
   const size_t known = equivalent.size() + different.size() + undecided.size();
+  if (known == 0) {
+    finding.sentence = "too few slices or patients to tell in any condition.";
+    return finding;
+  }
   finding.sentence =
       fmt::format("equivalent to the real slices within {:g} SD in {} of {} conditions",
                   settings.margin, equivalent.size(), known);
@@ -62,8 +66,7 @@ Finding judge_quantity(const Quantity& quantity, size_t set, const EvaluationSet
   if (!undecided.empty()) finding.sentence += "; undecided in " + names(undecided);
   if (!unknown.empty()) finding.sentence += "; too few slices in " + names(unknown);
   finding.sentence += ".";
-  finding.grade = known == 0                               ? Grade::unknown
-                  : beyond                                 ? Grade::bad
+  finding.grade = beyond                                   ? Grade::bad
                   : different.empty() && undecided.empty() ? Grade::good
                                                            : Grade::caution;
   return finding;

@@ -231,52 +231,143 @@ double energy_distance(const torch::Tensor& a, const torch::Tensor& b, bool unbi
   return unbiased ? distance : std::max(distance, 0.0);  // below 0 only by rounding
 }
 
+namespace {
+
+// Both sides of a search, and what was found so far of the nearest to each reference slice.
+struct Search {
+  torch::Tensor query, candidates;  // float32 [N,H,W]; [M or 2M,H,W], mirrored ones last
+  int64_t references = 0, shift = 0;
+  int64_t side() const { return 2 * shift + 1; }
+};
+
+Search search_of(const torch::Tensor& slices, const torch::Tensor& reference, int64_t shift_px,
+                 bool flips) {
+  Search search;
+  search.query = checked_slices(slices, "nearest slices", 1).to(torch::kFloat).contiguous();
+  search.candidates = checked_slices(reference, "nearest slices", 1).to(torch::kFloat);
+  require_same_matrix(search.query, search.candidates, "nearest slices");
+  require(shift_px >= 0 && 2 * shift_px < std::min(search.query.size(1), search.query.size(2)),
+          "nearest slices: shift must be from 0 to under half the matrix; found {}", shift_px);
+  search.references = search.candidates.size(0);
+  search.shift = shift_px;
+  if (flips) search.candidates = at::cat({search.candidates, search.candidates.flip(2)});
+  return search;
+}
+
+// [N,S,S]: squared norm of the part of each slice that stays inside when it is moved by
+// sign * (u - shift, v - shift).
+torch::Tensor norms_when_moved(const torch::Tensor& slices, int64_t shift, int64_t sign) {
+  const int64_t side = 2 * shift + 1;
+  auto norms = at::empty({slices.size(0), side, side});
+  for (int64_t u = 0; u < side; ++u)
+    for (int64_t v = 0; v < side; ++v)
+      norms.index_put_({Slice(), u, v}, slices
+                                            .index({Slice(), source_range(sign * (u - shift)),
+                                                    source_range(sign * (v - shift))})
+                                            .square()
+                                            .sum({1, 2}));
+  return norms;
+}
+
+NearestSlices room_for(int64_t count) {
+  return {at::empty({count}, torch::kDouble), at::empty({count}, torch::kLong)};
+}
+
+// Once more in float64: |a|^2 + |b|^2 - 2ab would give a copy a distance of 1e-4, not 0.
+double exact_distance(const torch::Tensor& slice, const torch::Tensor& candidate, int64_t rows,
+                      int64_t columns) {
+  const auto moved = shifted(candidate.unsqueeze(0), rows, columns)[0];
+  return (slice.to(torch::kDouble) - moved.to(torch::kDouble))
+      .square()
+      .mean()
+      .sqrt()
+      .item<double>();
+}
+
+// The nearest slice to each candidate so far: |a moved back|^2 - 2 <a, b>, and its place.
+struct NearestToCandidates {
+  torch::Tensor value, place;  // [M or 2M]; place = (slice * S + u) * S + v
+
+  void look(const torch::Tensor& products, const torch::Tensor& norms, int64_t first) {
+    const int64_t side = norms.size(1), kernels = products.size(1);
+    const auto all = (norms.unsqueeze(1) - 2 * products).transpose(0, 1).reshape({kernels, -1});
+    const auto [least, where] = all.min(1);
+    const auto here = where + first * side * side;
+    if (!value.defined()) {
+      value = least;
+      place = here;
+      return;
+    }
+    const auto nearer = least < value;
+    value = at::where(nearer, least, value);
+    place = at::where(nearer, here, place);
+  }
+
+  NearestSlices result(const Search& search) const {
+    auto found = room_for(search.references);
+    const bool mirrored = value.size(0) > search.references;
+    for (int64_t reference = 0; reference < search.references; ++reference) {
+      int64_t best = reference;
+      if (mirrored &&
+          value[reference + search.references].item<float>() < value[reference].item<float>())
+        best += search.references;
+      const int64_t at = place[best].item<int64_t>(), side = search.side();
+      const int64_t slice = at / (side * side), u = at / side % side, v = at % side;
+      found.distance[reference] = exact_distance(search.candidates[best], search.query[slice],
+                                                 search.shift - u, search.shift - v);
+      found.index[reference] = slice;
+    }
+    return found;
+  }
+};
+
 // All shifts of one pair are one cross-correlation, so the whole search is a convolution of the
 // padded slices with the reference slices as kernels. LibTorch hands that to oneDNN, which is some
 // 80 times as fast as matmul where the BLAS is the reference one (Debian's default).
-NearestSlices nearest_slices(const torch::Tensor& slices, const torch::Tensor& reference,
-                             int64_t shift_px, bool flips) {
-  const c10::NoGradGuard no_gradients;
-  const auto query = checked_slices(slices, "nearest slices", 1).to(torch::kFloat).contiguous();
-  auto candidates = checked_slices(reference, "nearest slices", 1).to(torch::kFloat);
-  require_same_matrix(query, candidates, "nearest slices");
-  require(shift_px >= 0 && 2 * shift_px < std::min(query.size(1), query.size(2)),
-          "nearest slices: shift must be from 0 to under half the matrix; found {}", shift_px);
-  const int64_t references = candidates.size(0), side = 2 * shift_px + 1;
-  if (flips) candidates = at::cat({candidates, candidates.flip(2)});
-
+NearestSlices nearest(const Search& search, NearestToCandidates* back) {
+  const int64_t side = search.side(), shift = search.shift;
   // Element (u, v) of the correlation is the product of the slice with the candidate moved by
   // (u - shift, v - shift) pixels; its norm is that of the part which stays inside.
-  auto norms = at::empty({candidates.size(0), side, side});
-  for (int64_t u = 0; u < side; ++u)
-    for (int64_t v = 0; v < side; ++v)
-      norms.index_put_(
-          {Slice(), u, v},
-          candidates.index({Slice(), source_range(u - shift_px), source_range(v - shift_px)})
-              .square()
-              .sum({1, 2}));
-  const auto kernels = candidates.unsqueeze(1).contiguous();
-
+  const auto norms = norms_when_moved(search.candidates, shift, 1);
+  torch::Tensor back_norms;
+  if (back != nullptr) back_norms = norms_when_moved(search.query, shift, -1);
+  const auto kernels = search.candidates.unsqueeze(1).contiguous();
   constexpr int64_t kBlock = 32;  // 32 slices x 2000 kernels x 25 shifts: 6 MB
-  NearestSlices result{at::empty({query.size(0)}, torch::kDouble),
-                       at::empty({query.size(0)}, torch::kLong)};
-  for (int64_t first = 0; first < query.size(0); first += kBlock) {
-    const auto block = query.slice(0, first, first + kBlock);
-    const auto padded =
-        at::constant_pad_nd(block, {shift_px, shift_px, shift_px, shift_px}).unsqueeze(1);
-    const auto best =
-        (norms.unsqueeze(0) - 2 * at::conv2d(padded, kernels)).flatten(1).argmin(1).contiguous();
+  auto result = room_for(search.query.size(0));
+  for (int64_t first = 0; first < search.query.size(0); first += kBlock) {
+    const auto block = search.query.slice(0, first, first + kBlock);
+    const auto padded = at::constant_pad_nd(block, {shift, shift, shift, shift}).unsqueeze(1);
+    const auto products = at::conv2d(padded, kernels);
+    if (back != nullptr) back->look(products, back_norms.slice(0, first, first + kBlock), first);
+    const auto best = (norms.unsqueeze(0) - 2 * products).flatten(1).argmin(1).contiguous();
     for (int64_t i = 0; i < block.size(0); ++i) {
       const int64_t found = best[i].item<int64_t>();
       const int64_t kernel = found / (side * side), u = found / side % side, v = found % side;
-      const auto nearest = shifted(candidates.narrow(0, kernel, 1), u - shift_px, v - shift_px);
-      // Once more in float64: |a|^2 + |b|^2 - 2ab would give a copy a distance of 1e-4, not 0.
       result.distance[first + i] =
-          (block[i].to(torch::kDouble) - nearest[0].to(torch::kDouble)).square().mean().sqrt();
-      result.index[first + i] = kernel % references;
+          exact_distance(block[i], search.candidates[kernel], u - shift, v - shift);
+      result.index[first + i] = kernel % search.references;
     }
   }
   return result;
+}
+
+}  // namespace
+
+NearestSlices nearest_slices(const torch::Tensor& slices, const torch::Tensor& reference,
+                             int64_t shift_px, bool flips) {
+  const c10::NoGradGuard no_gradients;
+  return nearest(search_of(slices, reference, shift_px, flips), nullptr);
+}
+
+NearestBothWays nearest_both_ways(const torch::Tensor& slices, const torch::Tensor& reference,
+                                  int64_t shift_px, bool flips) {
+  const c10::NoGradGuard no_gradients;
+  const auto search = search_of(slices, reference, shift_px, flips);
+  NearestToCandidates back;
+  NearestBothWays both;
+  both.of_slices = nearest(search, &back);
+  both.of_reference = back.result(search);
+  return both;
 }
 
 }  // namespace scintigen

@@ -61,4 +61,12 @@ struct NearestSlices {
 NearestSlices nearest_slices(const torch::Tensor& slices, const torch::Tensor& reference,
                              int64_t shift_px = 2, bool flips = true);
 
+/// nearest_slices(slices, reference) and nearest_slices(reference, slices) for little more than the
+/// price of one: <a, b moved> = <a moved back, b>.
+struct NearestBothWays {
+  NearestSlices of_slices, of_reference;
+};
+NearestBothWays nearest_both_ways(const torch::Tensor& slices, const torch::Tensor& reference,
+                                  int64_t shift_px = 2, bool flips = true);
+
 }  // namespace scintigen

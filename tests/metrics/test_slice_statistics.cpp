@@ -323,5 +323,22 @@ TEST(SliceStatistics, RefusesDistancesBetweenUnlikeSets) {
             "nearest slices: shift must be from 0 to under half the matrix; found 4");
 }
 
+TEST(SliceStatistics, BothWaysAtOnceAreTheTwoSearches) {
+  for (const bool flips : {true, false}) {
+    const auto a = Random(1, "a").uniform_tensor({45, 20, 18});
+    auto b = Random(2, "b").uniform_tensor({37, 20, 18});
+    b[5] = at::roll(a[40].flip({1}), {1, -2}, {0, 1});  // nearly a copy, but for its edges
+    const auto both = nearest_both_ways(a, b, 2, flips);
+    const auto there = nearest_slices(a, b, 2, flips), back = nearest_slices(b, a, 2, flips);
+    EXPECT_TRUE(both.of_slices.distance.equal(there.distance));
+    EXPECT_TRUE(both.of_slices.index.equal(there.index));
+    EXPECT_TRUE(at::allclose(both.of_reference.distance, back.distance, 1e-6, 1e-9));
+    EXPECT_GE((both.of_reference.index == back.index).sum().item<int64_t>(), 36);
+    if (flips) {
+      EXPECT_EQ(both.of_reference.index[5].item<int64_t>(), 40);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace scintigen
