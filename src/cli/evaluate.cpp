@@ -28,7 +28,7 @@ namespace {
 
 constexpr size_t kSuspectsPictured = 24;
 constexpr size_t kMostConditionValues = 12;
-constexpr int64_t kInterpolationSteps = 9;
+constexpr size_t kMostConditions = 12;
 
 /// Columns of slice tables that describe a row's making, not its subject.
 const std::set<std::string> kNotConditions = {"participant_id", "session",  "slice",     "file",
@@ -68,21 +68,34 @@ SliceSet rows_where(const SliceSet& set, const std::string& filter) {
   return kept;
 }
 
-/// Columns of few values that every set has: what the images were made by.
+/// Values of a column over all sets, or nothing where a set lacks it.
+std::set<std::string> values_everywhere(const EvaluationInput& input, const std::string& column) {
+  std::set<std::string> values;
+  std::vector<const SliceSet*> sets = {&input.reference};
+  for (const auto& set : input.synthetic) sets.push_back(&set);
+  for (const auto* set : sets) {
+    if (!set->table.find_column(column)) return {};
+    for (size_t row = 0; row < set->table.rows.size(); ++row)
+      values.insert(set->table.at(row, column));
+  }
+  return values;
+}
+
+/// Columns of few values that every set has, from the left, as long as they make few conditions.
 std::vector<std::string> shared_conditions(const EvaluationInput& input) {
   std::vector<std::string> shared;
   for (const auto& column : input.synthetic.front().table.columns) {
     if (kNotConditions.count(column) > 0) continue;
-    bool everywhere = true;
-    std::set<std::string> values;
-    const auto look = [&](const SliceSet& set) {
-      everywhere = everywhere && set.table.find_column(column).has_value();
-      for (size_t row = 0; everywhere && row < set.table.rows.size(); ++row)
-        values.insert(set.table.at(row, column));
-    };
-    look(input.reference);
-    for (const auto& set : input.synthetic) look(set);
-    if (everywhere && values.size() <= kMostConditionValues) shared.push_back(column);
+    const auto values = values_everywhere(input, column);
+    if (values.size() < 2 || values.size() > kMostConditionValues) continue;
+    shared.push_back(column);
+    std::set<std::vector<std::string>> conditions;
+    for (size_t row = 0; row < input.reference.table.rows.size(); ++row) {
+      std::vector<std::string> condition;
+      for (const auto& name : shared) condition.push_back(input.reference.table.at(row, name));
+      conditions.insert(std::move(condition));
+    }
+    if (conditions.size() > kMostConditions) shared.pop_back();
   }
   return shared;
 }

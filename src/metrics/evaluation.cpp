@@ -81,7 +81,10 @@ Table slice_table(const SortedSets& sets, const std::vector<SliceValues>& values
 }  // namespace
 
 void EvaluationSettings::visit(SettingsVisitor& v) {
-  v.visit(text("by", "columns that make the conditions; default: those that all sets share"), by);
+  v.visit(text("by",
+               "columns that make the conditions, e.g. level,pattern; default: those of few values "
+               "that all sets share, up to 12 conditions"),
+          by);
   v.visit(number("margin",
                  "two means are equivalent where the 90 % interval of their difference is within "
                  "this many SD of the real slices",
