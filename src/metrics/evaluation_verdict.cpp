@@ -16,6 +16,7 @@ using Grade = Finding::Grade;
 // Held-out slices are below the copy threshold in 1 % by its definition.
 constexpr double kUsualSuspects = 0.02, kManySuspects = 0.05;
 constexpr double kMembershipShows = 0.6;
+constexpr double kSurelyTold = 0.75;  // nearest-neighbour accuracy
 constexpr double kFarFromReal = 2;  // times as far as other real people are
 constexpr int64_t kFewPatients = 20, kFewPatientsInCondition = 10;
 
@@ -151,7 +152,12 @@ Finding judge_distribution(const Evaluation& evaluation, const std::string& set)
     finding.sentence += fmt::format("; {:.0f} % of the real slices have a synthetic one near them",
                                     100 * *coverage->value);
   finding.sentence += ".";
-  if (!people || !people->interval || !energy->interval) return finding;
+  if (!people || !people->interval || !energy->interval) {
+    // Nothing says what is attainable; but what a neighbour tells apart so surely is not alike.
+    if (neighbour && neighbour->interval && neighbour->interval->low > kSurelyTold)
+      finding.grade = Grade::bad;
+    return finding;
+  }
   const double attainable = std::max(people->interval->high, 0.0);
   finding.grade = *energy->value <= attainable                         ? Grade::good
                   : energy->interval->low <= kFarFromReal * attainable ? Grade::caution
