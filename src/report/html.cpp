@@ -52,12 +52,23 @@ void add_escaped(std::string& to, std::string_view text) {
       continue;
     }
     switch (text[place]) {
-      case '&': to += "&amp;"; break;
-      case '<': to += "&lt;"; break;
-      case '>': to += "&gt;"; break;
-      case '"': to += "&quot;"; break;
-      case '\'': to += "&#39;"; break;
-      default: to.append(text, place, character.bytes);
+      case '&':
+        to += "&amp;";
+        break;
+      case '<':
+        to += "&lt;";
+        break;
+      case '>':
+        to += "&gt;";
+        break;
+      case '"':
+        to += "&quot;";
+        break;
+      case '\'':
+        to += "&#39;";
+        break;
+      default:
+        to.append(text, place, character.bytes);
     }
     place += character.bytes;
   }
@@ -149,8 +160,8 @@ Html& Html::text(std::string_view content) {
   return *this;
 }
 
-Html& Html::markup(const char* literal) {
-  text_ += literal;
+Html& Html::markup(std::string_view own) {
+  text_ += own;
   return *this;
 }
 

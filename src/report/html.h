@@ -36,7 +36,7 @@ class Html {
   Html& single(const char* tag, Attributes attributes);
   Html& text(std::string_view text);
   /// Markup of this program's own; never a text of other origin.
-  Html& markup(const char* literal);
+  Html& markup(std::string_view own);
   Html& append(const Html& other);
 
   const std::string& str() const { return text_; }

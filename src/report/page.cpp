@@ -70,8 +70,8 @@ void Page::legend(size_t sets) {
   for (size_t s = 0; s < sets && s < evaluation.sets.size(); ++s) {
     html.open("span");
     html.open("svg", {{"class", "swatch"}, {"viewBox", "0 0 12 12"}, {"aria-hidden", "true"}});
-    html.single("path", {{"class", "swatch-mark set-" + std::to_string(s % 5)},
-                         {"d", "M1 1h10v10h-10z"}});
+    html.single("path",
+                {{"class", "swatch-mark set-" + std::to_string(s % 5)}, {"d", "M1 1h10v10h-10z"}});
     html.close("svg").text(evaluation.sets[s]).close("span");
   }
   html.close("p");

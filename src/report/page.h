@@ -39,9 +39,7 @@ struct Page {
   void legend(size_t sets);
 
   /// Set s of the evaluation: 0 is the reference.
-  const SliceSet& set(size_t s) const {
-    return s == 0 ? input.reference : input.synthetic[s - 1];
-  }
+  const SliceSet& set(size_t s) const { return s == 0 ? input.reference : input.synthetic[s - 1]; }
   size_t set_count() const { return 1 + input.synthetic.size(); }
 };
 

@@ -2,16 +2,17 @@
 #include "report/page_assets.h"
 
 // The files' names come from CMakeLists.txt; the assembler copies their bytes.
-#define SCINTIGEN_EMBED(symbol, file)      \
-  __asm__(                                 \
-      ".pushsection .rodata\n"             \
-      ".global " #symbol "\n"              \
-      ".global " #symbol "_end\n" #symbol  \
-      ":\n"                                \
-      ".incbin \"" file "\"\n" #symbol     \
-      "_end:\n"                            \
-      ".byte 0\n"                          \
-      ".popsection\n");                    \
+#define SCINTIGEN_EMBED(symbol, file)     \
+  __asm__(                                \
+      ".pushsection .rodata\n"            \
+      ".global " #symbol                  \
+      "\n"                                \
+      ".global " #symbol "_end\n" #symbol \
+      ":\n"                               \
+      ".incbin \"" file "\"\n" #symbol    \
+      "_end:\n"                           \
+      ".byte 0\n"                         \
+      ".popsection\n");                   \
   extern "C" const char symbol[], symbol##_end[]
 
 SCINTIGEN_EMBED(scintigen_report_style, SCINTIGEN_REPORT_STYLE);

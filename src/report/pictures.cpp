@@ -16,12 +16,12 @@ namespace {
 Colour difference_colour(double value) {
   if (std::isnan(value)) return {255, 0, 255};
   static constexpr std::array<std::array<double, 3>, 7> stops = {{{5, 48, 97},
-                                                                   {53, 128, 185},
-                                                                   {171, 208, 229},
-                                                                   {247, 247, 247},
-                                                                   {246, 186, 156},
-                                                                   {206, 79, 69},
-                                                                   {103, 0, 31}}};
+                                                                  {53, 128, 185},
+                                                                  {171, 208, 229},
+                                                                  {247, 247, 247},
+                                                                  {246, 186, 156},
+                                                                  {206, 79, 69},
+                                                                  {103, 0, 31}}};
   const double place = std::min(std::max(value, 0.0), 1.0) * (stops.size() - 1);
   const auto low = std::min(static_cast<size_t>(place), stops.size() - 2);
   const double part = place - static_cast<double>(low);
@@ -64,10 +64,10 @@ void write_image(Html& html, const torch::Tensor& plane, double low, double high
   for (int64_t row = 0; row < height; ++row)
     for (int64_t column = 0; column < width; ++column, ++value) {
       const double share = (*value - low) / reach;
-      const Colour colour = std::isnan(share)
-                                ? Colour{255, 0, 255}
-                                : table[static_cast<size_t>(
-                                      std::lround(255 * std::min(std::max(share, 0.0), 1.0)))];
+      const Colour colour =
+          std::isnan(share)
+              ? Colour{255, 0, 255}
+              : table[static_cast<size_t>(std::lround(255 * std::min(std::max(share, 0.0), 1.0)))];
       picture.fill(column, row, 1, 1, colour);
     }
   html.single("img", {{"src", data_uri(picture)},
@@ -82,7 +82,8 @@ void write_colour_bar(Html& html, ColourScale colours, const std::string& low,
   for (int64_t i = 0; i < 256; ++i)
     picture.fill(i, 0, 1, 1, colour_of(colours, static_cast<double>(i) / 255));
   html.open("div", {{"class", "colour-bar"}});
-  html.single("img", {{"src", data_uri(picture)}, {"alt", "Colour bar from " + low + " to " + high}});
+  html.single("img",
+              {{"src", data_uri(picture)}, {"alt", "Colour bar from " + low + " to " + high}});
   html.open("div", {{"class", "ends"}, {"aria-hidden", "true"}});
   html.element("span", low);
   if (!middle.empty()) html.element("span", middle);

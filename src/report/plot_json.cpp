@@ -53,9 +53,13 @@ Json plot_json(const GroupPlot& plot) {
                         {"set", bracket.set},
                         {"mark", bracket.mark},
                         {"p", bracket.adjusted_p}});
-  return {{"kind", "groups"},     {"id", plot.id},           {"name", plot.name},
-          {"axis", plot.axis},    {"conditions", plot.conditions},
-          {"sets", plot.sets},    {"groups", std::move(groups)},
+  return {{"kind", "groups"},
+          {"id", plot.id},
+          {"name", plot.name},
+          {"axis", plot.axis},
+          {"conditions", plot.conditions},
+          {"sets", plot.sets},
+          {"groups", std::move(groups)},
           {"brackets", std::move(brackets)}};
 }
 
@@ -78,8 +82,9 @@ Json plot_json(const CumulativePlot& plot) {
   for (const CumulativePlot::Series& one : plot.series)
     series.push_back(
         {{"name", one.name}, {"colour", one.colour}, {"values", shortened(one.values)}});
-  return {{"kind", "cumulative"}, {"id", plot.id},           {"name", plot.name},
-          {"axis", plot.axis},    {"threshold", plot.threshold}, {"series", std::move(series)}};
+  return {{"kind", "cumulative"},        {"id", plot.id},
+          {"name", plot.name},           {"axis", plot.axis},
+          {"threshold", plot.threshold}, {"series", std::move(series)}};
 }
 
 }  // namespace scintigen

@@ -88,7 +88,8 @@ double even_share(uint32_t index) {
 /// Rows of the evaluation's table that are of `set` and `condition` and have a value.
 std::vector<int64_t> rows_of(const Table& table, const std::string& set,
                              const std::string& condition, const std::string& key) {
-  const auto set_column = table.find_column("set"), condition_column = table.find_column("condition"),
+  const auto set_column = table.find_column("set"),
+             condition_column = table.find_column("condition"),
              value_column = table.find_column(key);
   std::vector<int64_t> rows;
   if (!set_column || !condition_column) return rows;
@@ -127,10 +128,14 @@ std::string significance_mark(double adjusted_p) {
 
 const char* agreement_text(Agreement agreement) {
   switch (agreement) {
-    case Agreement::equivalent: return "equivalent";
-    case Agreement::different: return "different";
-    case Agreement::undecided: return "undecided";
-    case Agreement::unknown: break;
+    case Agreement::equivalent:
+      return "equivalent";
+    case Agreement::different:
+      return "different";
+    case Agreement::undecided:
+      return "undecided";
+    case Agreement::unknown:
+      break;
   }
   return "not known";
 }
@@ -161,9 +166,8 @@ GroupPlot group_plot(const Quantity& quantity, const Evaluation& evaluation, std
     for (size_t s = 0; s < plot.sets.size(); ++s) {
       std::vector<double> values;
       if (s < here.values.size()) values = here.values[s];
-      groups.push_back(value_group(
-          std::move(values),
-          rows_of(evaluation.slices, plot.sets[s], here.condition, quantity.key)));
+      groups.push_back(value_group(std::move(values), rows_of(evaluation.slices, plot.sets[s],
+                                                              here.condition, quantity.key)));
     }
     for (const QuantityDifference& difference : here.sets) {
       const auto set = std::find(plot.sets.begin(), plot.sets.end(), difference.set);
@@ -184,8 +188,7 @@ IntervalPlot interval_plot(const Quantity& quantity, const Evaluation& evaluatio
   plot.margin = evaluation.margin;
   for (const QuantityInCondition& here : quantity.conditions) {
     for (const QuantityDifference& difference : here.sets) {
-      const auto set =
-          std::find(evaluation.sets.begin(), evaluation.sets.end(), difference.set);
+      const auto set = std::find(evaluation.sets.begin(), evaluation.sets.end(), difference.set);
       IntervalPlot::Row row;
       row.condition = short_condition(here.condition);
       row.set = difference.set;

@@ -24,8 +24,8 @@ void check(const EvaluationInput& input, const Evaluation& evaluation, const Rep
   check_slices(input.reference.slices, "the reference's slices");
   for (size_t s = 0; s < input.synthetic.size(); ++s) {
     require(evaluation.sets[s + 1] == input.synthetic[s].name,
-            "report: the evaluation's set {} is '{}'; expected '{}'", s + 1,
-            evaluation.sets[s + 1], input.synthetic[s].name);
+            "report: the evaluation's set {} is '{}'; expected '{}'", s + 1, evaluation.sets[s + 1],
+            input.synthetic[s].name);
     check_slices(input.synthetic[s].slices, "slices of '" + input.synthetic[s].name + "'");
   }
   if (input.training.slices.defined()) check_slices(input.training.slices, "training slices");
@@ -66,13 +66,13 @@ std::string title_of(const ReportExtras& extras) {
 void write_head(Html& html, const ReportExtras& extras) {
   html.markup("<!DOCTYPE html>\n");
   html.open("html", {{"lang", "en"}}).open("head").single("meta", {{"charset", "utf-8"}});
-  html.single("meta", {{"http-equiv", "Content-Security-Policy"},
-                       {"content", content_security_policy()}});
+  html.single("meta",
+              {{"http-equiv", "Content-Security-Policy"}, {"content", content_security_policy()}});
   html.single("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}});
   html.single("meta", {{"name", "color-scheme"}, {"content", "light dark"}});
   html.single("meta", {{"name", "referrer"}, {"content", "no-referrer"}});
   html.element("title", title_of(extras)).open("style");
-  html.markup(std::string(page_style()).c_str()).close("style").close("head");
+  html.markup(page_style()).close("style").close("head");
 }
 
 std::string dateline(const Page& page) {
@@ -94,8 +94,9 @@ void write_contents(Html& html, const Page& page) {
 
 void write_footer(Html& html) {
   html.open("footer");
-  html.element("p", "Research, not diagnosis. Synthetic slices show nobody's brain; no clinical "
-                    "decision may rest on them or on this report.");
+  html.element("p",
+               "Research, not diagnosis. Synthetic slices show nobody's brain; no clinical "
+               "decision may rest on them or on this report.");
   html.element("p", page_script().empty()
                         ? "This build of scintigen has no interactive plots (SCINTIGEN_WEB)."
                         : "One file, no connection: nothing on this page is loaded from elsewhere "
@@ -127,7 +128,7 @@ void write_plot_data(Html& html, const Page& page) {
       safe += c;
   }
   html.open("script", {{"type", "application/json"}, {"id", "plot-data"}});
-  html.markup(safe.c_str()).close("script");
+  html.markup(safe).close("script");
 }
 
 }  // namespace
@@ -136,9 +137,9 @@ std::string report_page(const EvaluationInput& input, const Evaluation& evaluati
                         const ReportExtras& extras) {
   check(input, evaluation, extras);
   Page page{input, evaluation, extras, {}, 0, 0, nlohmann::ordered_json::array(), {}};
-  for (const auto section : {write_verdict, write_counts, write_sheets, write_quantities,
-                             write_maps, write_distances, write_audit, write_interpolations,
-                             write_tests, write_settings, write_methods})
+  for (const auto section :
+       {write_verdict, write_counts, write_sheets, write_quantities, write_maps, write_distances,
+        write_audit, write_interpolations, write_tests, write_settings, write_methods})
     section(page);
   Html html;
   write_head(html, extras);
@@ -152,7 +153,7 @@ std::string report_page(const EvaluationInput& input, const Evaluation& evaluati
   write_footer(html);
   if (!page_script().empty()) {
     write_plot_data(html, page);
-    html.open("script").markup(std::string(page_script()).c_str()).close("script");
+    html.open("script").markup(page_script()).close("script");
   }
   html.close("body").close("html");
   return html.str();

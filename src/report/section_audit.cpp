@@ -61,14 +61,15 @@ void write_set(Page& page, const SetAudit& audit, size_t index) {
   }
   const CopyAudit& figures = *audit.audit;
   const auto& sets = page.evaluation.sets;
-  const auto set = static_cast<size_t>(std::find(sets.begin(), sets.end(), audit.set) - sets.begin());
+  const auto set =
+      static_cast<size_t>(std::find(sets.begin(), sets.end(), audit.set) - sets.begin());
   CumulativePlot plot;
   plot.id = "audit-" + std::to_string(index + 1);
   plot.name = "Distance to the nearest training slice, " + audit.set;
   plot.axis = "Relative distance to the nearest training slice";
   plot.threshold = figures.threshold;
-  plot.series.push_back({sets.empty() ? "real" : sets[0] + ", held out", 0,
-                         ascending(figures.held_out)});
+  plot.series.push_back(
+      {sets.empty() ? "real" : sets[0] + ", held out", 0, ascending(figures.held_out)});
   plot.series.push_back({audit.set, set, ascending(figures.synthetic)});
   const auto suspects = static_cast<int64_t>(figures.suspects.size());
   page.table("Audit of " + audit.set + ".", {"Figure", "Value", "Meaning"},

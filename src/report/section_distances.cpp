@@ -38,8 +38,7 @@ void write_space(Page& page, const FeatureSpace& space) {
                           : "none: " + value->why);
     }
   }
-  page.table("Distances to the reference in " + space.name + " (" +
-                 counted(space.size, "feature") +
+  page.table("Distances to the reference in " + space.name + " (" + counted(space.size, "feature") +
                  "), with 95 % intervals. The row of real people is what is attainable.",
              columns, rows);
   html.open("dl", {{"class", "definitions"}});

@@ -40,7 +40,9 @@ void write_row(Page& page, const MapRow& row, const std::string& condition) {
   html.open("div", {{"class", "sheet-row"}}).open("div", {{"class", "row-label"}});
   html.element("strong", row.name).close("div");
   html.open("div", {{"class", "maps"}});
-  html.open("div", {{"class", "pictures"}, {"role", "group"}, {"aria-label", row.name + ", " + condition}});
+  html.open(
+      "div",
+      {{"class", "pictures"}, {"role", "group"}, {"aria-label", row.name + ", " + condition}});
   const size_t count = std::min(row.maps.size(), sets.size());
   for (size_t s = 0; s < count; ++s)
     if (row.maps[s].defined())
@@ -79,11 +81,12 @@ void write_ratios(Page& page) {
     }
   }
   if (!any) return;
-  page.table("Variety: mean SD over the pixels of the brain, set / reference, with its 95 % "
-             "interval. 1 is as varied as real slices; the verdict asks for " +
-                 figure_text(evaluation.smallest_variety) + " to " +
-                 figure_text(evaluation.largest_variety) + ".",
-             columns, rows);
+  page.table(
+      "Variety: mean SD over the pixels of the brain, set / reference, with its 95 % "
+      "interval. 1 is as varied as real slices; the verdict asks for " +
+          figure_text(evaluation.smallest_variety) + " to " +
+          figure_text(evaluation.largest_variety) + ".",
+      columns, rows);
 }
 
 }  // namespace

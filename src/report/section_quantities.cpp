@@ -79,8 +79,8 @@ void write_quantity(Page& page, const Quantity& quantity, size_t index) {
 
 void write_quantities(Page& page) {
   const auto& quantities = page.evaluation.quantities;
-  const auto judged =
-      std::count_if(quantities.begin(), quantities.end(), [](const Quantity& q) { return q.judged; });
+  const auto judged = std::count_if(quantities.begin(), quantities.end(),
+                                    [](const Quantity& q) { return q.judged; });
   Html& html = page.html;
   if (judged > 0) {
     page.open_section("quantities", "Quantities the verdict rests on");

@@ -24,7 +24,8 @@ void write_row(Page& page, const SliceSet& set, const std::string& name, const s
   html.open("div", {{"class", "sheet-row"}});
   html.open("div", {{"class", "row-label"}}).element("strong", name);
   html.element("span", count).close("div");
-  html.open("div", {{"class", "pictures"}, {"role", "group"}, {"aria-label", name + ", " + condition}});
+  html.open("div",
+            {{"class", "pictures"}, {"role", "group"}, {"aria-label", name + ", " + condition}});
   for (const int64_t index : indices)
     write_image(html, set.slices[index], 0, 1, ColourScale::perfusion,
                 name + ", " + condition + ": " + participant_of(set, index) + "slice " +

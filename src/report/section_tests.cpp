@@ -66,10 +66,9 @@ void add_tests(Rows& rows, const std::string& condition, const Comparison& compa
   }
   for (const TwoGroups& two : comparison.pairs)
     for (size_t i = 0; i < two.tests.size(); ++i)
-      rows.push_back(test_row(condition, unit,
-                              named(two.tests[i].first) + ": " + two.a + ", " + two.b,
-                              two.tests[i].second,
-                              i < two.adjusted.size() ? two.adjusted[i] : std::nullopt));
+      rows.push_back(
+          test_row(condition, unit, named(two.tests[i].first) + ": " + two.a + ", " + two.b,
+                   two.tests[i].second, i < two.adjusted.size() ? two.adjusted[i] : std::nullopt));
   if (!comparison.pairs_not_computed.empty())
     rows.push_back({condition, "Pairs", unit, "", "", "–", "", "", comparison.pairs_not_computed});
 }
@@ -97,15 +96,16 @@ void write_quantity(Page& page, const Quantity& quantity) {
   if (tests.empty() && groups.empty()) return;
   Html& html = page.html;
   html.open("details").element("summary", quantity.name);
-  page.table(quantity.name + ": the groups.",
-             {"Condition", "Set", "Values", "Patients", "Mean [95 %]", "SD", "Median", "Least",
-              "Largest"},
-             groups, {1});
-  page.table(quantity.name + ": every test. One n is what the third column says; p by slice treats "
-                             "slices of one patient as independent, which they are not.",
-             {"Condition", "Test", "One n is a", "n", "Figures", "p", "Adjusted p", "Interval",
-              "Remark"},
-             tests, {1, 2, 4, 7, 8});
+  page.table(
+      quantity.name + ": the groups.",
+      {"Condition", "Set", "Values", "Patients", "Mean [95 %]", "SD", "Median", "Least", "Largest"},
+      groups, {1});
+  page.table(
+      quantity.name +
+          ": every test. One n is what the third column says; p by slice treats "
+          "slices of one patient as independent, which they are not.",
+      {"Condition", "Test", "One n is a", "n", "Figures", "p", "Adjusted p", "Interval", "Remark"},
+      tests, {1, 2, 4, 7, 8});
   if (!warnings.empty()) {
     html.open("ul");
     for (const std::string& warning : warnings) html.element("li", warning);

@@ -14,10 +14,14 @@ struct Chip {
 
 Chip chip_of(Finding::Grade grade) {
   switch (grade) {
-    case Finding::Grade::good: return {"good", "M3 8.5l3.5 3.5L13 4.5"};
-    case Finding::Grade::caution: return {"caution", "M8 3v6.5M8 12.2v.6"};
-    case Finding::Grade::bad: return {"bad", "M4 4l8 8M12 4l-8 8"};
-    case Finding::Grade::unknown: break;
+    case Finding::Grade::good:
+      return {"good", "M3 8.5l3.5 3.5L13 4.5"};
+    case Finding::Grade::caution:
+      return {"caution", "M8 3v6.5M8 12.2v.6"};
+    case Finding::Grade::bad:
+      return {"bad", "M4 4l8 8M12 4l-8 8"};
+    case Finding::Grade::unknown:
+      break;
   }
   return {"unknown", "M5.5 6a2.5 2.5 0 1 1 3.4 2.3c-.6.3-.9.7-.9 1.5M8 12.4v.4"};
 }

@@ -43,11 +43,9 @@ SvgCanvas::SvgCanvas(double width_px, double height_px, const std::string& title
 }
 
 void SvgCanvas::line(const char* css_class, double x1, double y1, double x2, double y2) {
-  html_.single("line", {{"class", css_class},
-                        {"x1", px(x1)},
-                        {"y1", px(y1)},
-                        {"x2", px(x2)},
-                        {"y2", px(y2)}});
+  html_.single(
+      "line",
+      {{"class", css_class}, {"x1", px(x1)}, {"y1", px(y1)}, {"x2", px(x2)}, {"y2", px(y2)}});
 }
 
 void SvgCanvas::text(const char* css_class, double x, double y, const std::string& text) {

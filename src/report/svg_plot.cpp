@@ -31,8 +31,9 @@ struct GroupPlaces {
   double set_count, group_width;
   GroupPlaces(size_t conditions, size_t sets) {
     set_count = static_cast<double>(std::max<size_t>(sets, 1));
-    pitch = std::clamp(640.0 / (static_cast<double>(std::max<size_t>(conditions, 1)) * (set_count + 0.8)),
-                       26.0, 90.0);
+    pitch = std::clamp(
+        640.0 / (static_cast<double>(std::max<size_t>(conditions, 1)) * (set_count + 0.8)), 26.0,
+        90.0);
     half = pitch * 0.42;
     group_width = pitch * (set_count + 0.8);
   }
@@ -99,10 +100,9 @@ Html svg_plot(const GroupPlot& plot) {
     }
   const auto ticks = axis_ticks(range.empty() ? 0 : range.low, range.empty() ? 1 : range.high);
   // Brackets stand above the axis' end, one row a set.
-  const double top =
-      kTop + (plot.brackets.empty()
-                  ? 0.0
-                  : bracket_step * (static_cast<double>(plot.sets.size()) - 1) + 10);
+  const double top = kTop + (plot.brackets.empty()
+                                 ? 0.0
+                                 : bracket_step * (static_cast<double>(plot.sets.size()) - 1) + 10);
   const Scale y{ticks.front(), ticks.back(), bottom, top};
   size_t label_lines = 1;
   const auto label_width = std::max<size_t>(8, static_cast<size_t>(places.group_width / 6.6));
@@ -112,8 +112,9 @@ Html svg_plot(const GroupPlot& plot) {
     label_lines = std::max(label_lines, labels.back().size());
   }
   SvgCanvas canvas(width, bottom + 18 + 15 * static_cast<double>(label_lines),
-                   plot.name + " by condition and set: violins, boxes and points; the figures are "
-                               "in the table below");
+                   plot.name +
+                       " by condition and set: violins, boxes and points; the figures are "
+                       "in the table below");
   canvas.vertical_axis({y.low, y.high, bottom, kTop}, {}, kLeft, width - kRight, plot.axis);
   canvas.vertical_axis(y, ticks, kLeft, width - kRight, "");
   for (size_t c = 0; c < plot.groups.size(); ++c) {
@@ -141,8 +142,9 @@ Html svg_plot(const IntervalPlot& plot) {
   const auto ticks = axis_ticks(range.low, range.high, 5);
   const Scale x{ticks.front(), ticks.back(), kLabels, kWidth - kWords};
   SvgCanvas canvas(kWidth, bottom + 50,
-                   plot.name + ": difference of means with 90 % interval by condition and set; "
-                               "the figures are in the table below");
+                   plot.name +
+                       ": difference of means with 90 % interval by condition and set; "
+                       "the figures are in the table below");
   canvas.rectangle("margin", x(-plot.margin), top, x(plot.margin) - x(-plot.margin), bottom - top);
   canvas.horizontal_axis(x, ticks, top, bottom, plot.axis);
   canvas.line("zero", x(0), top, x(0), bottom);
