@@ -35,9 +35,11 @@ add_executable(example_report tests/report/example_report.cpp tests/report/made_
 target_link_libraries(example_report PRIVATE scintigen)
 target_include_directories(example_report PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 scintigen_own_code(example_report)
-if(TARGET test_report)
-  target_sources(test_report PRIVATE tests/report/made_up_evaluation.cpp)
-endif()
+target_sources(test_report PRIVATE tests/report/made_up_evaluation.cpp)
+add_test(NAME report.browser COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run_script.sh
+         ${PROJECT_SOURCE_DIR}/tests/report/browser.sh $<TARGET_FILE:example_report> ${PROJECT_SOURCE_DIR})
+set_tests_properties(report.browser PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s} SKIP_RETURN_CODE 77
+                     ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
 
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*.sh)
 list(FILTER scripts EXCLUDE REGEX "/run_script\\.sh$")

@@ -21,11 +21,6 @@ void Page::figure_caption(const std::string& text) {
   html.element("b", "Figure " + std::to_string(++figures) + ". ").text(text).close("figcaption");
 }
 
-void Page::table_caption(const std::string& text) {
-  html.open("caption");
-  html.element("b", "Table " + std::to_string(++tables) + ". ").text(text).close("caption");
-}
-
 void Page::table(const std::string& caption, const std::vector<std::string>& columns,
                  const std::vector<std::vector<std::string>>& rows,
                  const std::vector<size_t>& text_columns) {
@@ -34,20 +29,30 @@ void Page::table(const std::string& caption, const std::vector<std::string>& col
                                                   column) != text_columns.end();
     return is_text ? "words" : "number";
   };
-  html.open("div", {{"class", "scroll"}}).open("table");
-  table_caption(caption);
-  html.open("thead").open("tr");
+  const std::string number = std::to_string(++tables);
+  // The caption stands outside of the box that scrolls, so that a narrow window cuts the table
+  // only.
+  html.open("p", {{"class", "caption"}, {"id", "table-" + number}});
+  html.element("b", "Table " + number + ". ").text(caption).close("p");
+  html.open("div",
+            {{"class", "scroll"}, {"role", "region"}, {"aria-labelledby", "table-" + number}});
+  html.open("table", {{"aria-labelledby", "table-" + number}}).open("thead").open("tr");
   for (size_t c = 0; c < columns.size(); ++c)
     html.element("th", {{"scope", "col"}, {"class", css_class(c)}}, columns[c]);
   html.close("tr").close("thead").open("tbody");
-  for (const auto& row : rows) {
+  for (size_t r = 0; r < rows.size(); ++r) {
     html.open("tr");
-    for (size_t c = 0; c < row.size(); ++c) {
-      if (c == 0)
-        html.element("th", {{"scope", "row"}, {"class", "words"}}, row[c]);
-      else
-        html.element("td", {{"class", css_class(c)}}, row[c]);
-    }
+    // Rows that begin alike share their first cell.
+    size_t alike = r;
+    while (alike < rows.size() && rows[alike][0] == rows[r][0]) ++alike;
+    if (r == 0 || rows[r - 1][0] != rows[r][0])
+      html.element("th",
+                   {{"scope", alike - r > 1 ? "rowgroup" : "row"},
+                    {"class", "words"},
+                    {"rowspan", std::to_string(alike - r)}},
+                   rows[r][0]);
+    for (size_t c = 1; c < rows[r].size(); ++c)
+      html.element("td", {{"class", css_class(c)}}, rows[r][c]);
     html.close("tr");
   }
   html.close("tbody").close("table").close("div");
@@ -65,9 +70,10 @@ template void Page::plot(const GroupPlot&, const std::string&);
 template void Page::plot(const IntervalPlot&, const std::string&);
 template void Page::plot(const CumulativePlot&, const std::string&);
 
-void Page::legend(size_t sets) {
+void Page::legend(const std::vector<size_t>& sets) {
   html.open("p", {{"class", "legend"}});
-  for (size_t s = 0; s < sets && s < evaluation.sets.size(); ++s) {
+  for (const size_t s : sets) {
+    if (s >= evaluation.sets.size()) continue;
     html.open("span");
     html.open("svg", {{"class", "swatch"}, {"viewBox", "0 0 12 12"}, {"aria-hidden", "true"}});
     html.single("path",

@@ -24,19 +24,18 @@ struct Page {
   /// Opens a section with its heading and notes it for the contents.
   void open_section(const std::string& id, const std::string& title);
   void close_section();
-  /// "Figure 3. " or "Table 3. " in bold and the text.
+  /// "Figure 3. " in bold and the text.
   void figure_caption(const std::string& text);
-  void table_caption(const std::string& text);
-  /// A table in a box of its own that scrolls when the window is narrow. Cells after the first of
-  /// a row are numbers (right-aligned) unless named in `text_columns`.
+  /// A table in a box of its own that scrolls when the window is narrow. Every row has a cell, the
+  /// first names it; the others are numbers (right-aligned) unless named in `text_columns`.
   void table(const std::string& caption, const std::vector<std::string>& columns,
              const std::vector<std::vector<std::string>>& rows,
              const std::vector<size_t>& text_columns = {});
   /// Static plot, with the data of the interactive one; the caption under it.
   template <class Plot>
   void plot(const Plot& plot, const std::string& caption);
-  /// Names of the sets with their colours.
-  void legend(size_t sets);
+  /// Names of these sets (0: the reference) with their colours.
+  void legend(const std::vector<size_t>& sets);
 
   /// Set s of the evaluation: 0 is the reference.
   const SliceSet& set(size_t s) const { return s == 0 ? input.reference : input.synthetic[s - 1]; }

@@ -77,11 +77,10 @@ void write_head(Html& html, const ReportExtras& extras) {
 
 std::string dateline(const Page& page) {
   const Evaluation& evaluation = page.evaluation;
-  std::string text =
-      counted(page.input.reference.size(), "real slice") + " (" + evaluation.sets[0] + ")";
+  std::string text = evaluation.sets[0] + ": " + counted(page.input.reference.size(), "slice");
   for (const SliceSet& set : page.input.synthetic)
-    text += ", " + counted(set.size(), "synthetic slice") + " (" + set.name + ")";
-  text += ", " + counted(static_cast<int64_t>(evaluation.conditions.size()), "condition");
+    text += "; " + set.name + ": " + counted(set.size(), "slice");
+  text += "; " + counted(static_cast<int64_t>(evaluation.conditions.size()), "condition");
   return text + ". Written " + time_text() + " by scintigen " + kVersion + ".";
 }
 

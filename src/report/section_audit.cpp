@@ -86,7 +86,7 @@ void write_set(Page& page, const SetAudit& audit, size_t index) {
                "0.5: membership in the training data does not show; 1: it always does; 95 % "
                "interval"}},
              {2});
-  page.legend(sets.size());
+  page.legend({0, set});
   page.plot(plot,
             "Share of slices whose nearest training slice is at most so far away (root mean square "
             "difference over that of the training slice, best of shifts and flips). A synthetic "

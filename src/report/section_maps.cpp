@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/table.h"
 #include "report/page.h"
 
 namespace scintigen {
@@ -84,8 +85,8 @@ void write_ratios(Page& page) {
   page.table(
       "Variety: mean SD over the pixels of the brain, set / reference, with its 95 % "
       "interval. 1 is as varied as real slices; the verdict asks for " +
-          figure_text(evaluation.smallest_variety) + " to " +
-          figure_text(evaluation.largest_variety) + ".",
+          number_text(evaluation.smallest_variety) + " to " +
+          number_text(evaluation.largest_variety) + ".",
       columns, rows);
 }
 

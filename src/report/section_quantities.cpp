@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The quantities: values by condition and set, and how far the means are apart against the margin.
 #include <algorithm>
+#include <numeric>
 #include <set>
 
+#include "core/table.h"
 #include "report/page.h"
 
 namespace scintigen {
@@ -52,27 +54,39 @@ void write_quantity(Page& page, const Quantity& quantity, size_t index) {
   Html& html = page.html;
   const std::string id = "quantity-" + std::to_string(index + 1);
   html.element("h3", quantity.name).element("p", quantity.definition);
-  page.legend(page.evaluation.sets.size());
+  std::vector<size_t> sets(page.evaluation.sets.size());
+  std::iota(sets.begin(), sets.end(), size_t{0});
+  page.legend(sets);
   // Two plots side by side only where both can be read.
   const size_t places = quantity.conditions.size() * (page.evaluation.sets.size() + 1);
   html.open("div", {{"class", places > 28 ? "plots" : "plots beside"}});
   const std::string tests = tests_of(quantity);
-  std::string caption = quantity.name + " by condition. Box: quartiles and median; whiskers: " +
-                        "1.5 interquartile ranges; violin: kernel density; points: slices.";
-  if (!tests.empty())
-    caption += " Marks: adjusted p of " + tests +
-               "; ns p ≥ 0.05, * p < 0.05, ** p < 0.01, *** p < 0.001. Not significant (ns) does "
-               "not mean equal: see the intervals.";
-  page.plot(group_plot(quantity, page.evaluation, id), caption);
+  page.plot(group_plot(quantity, page.evaluation, id),
+            quantity.name + " by condition." +
+                (tests.empty() ? "" : " Marks: " + tests + "; p adjusted over the conditions."));
   const IntervalPlot intervals = interval_plot(quantity, page.evaluation, id + "-difference");
   if (!intervals.rows.empty())
-    page.plot(intervals,
-              "Difference of means with its 90 % interval. Shaded: the margin of ± " +
-                  figure_text(page.evaluation.margin) +
-                  " SD. Equivalent (filled): the whole interval lies within it. Different: outside "
-                  "of zero and not within the margin. Undecided: the data cannot tell.");
+    page.plot(intervals, quantity.name + ": difference of means with its 90 % interval.");
   html.close("div");
   write_numbers(page, quantity);
+}
+
+/// Once, for all the plots that follow.
+void write_key(Page& page) {
+  Html& html = page.html;
+  html.element("p",
+               "Left: every point is a slice; the box spans the quartiles with the median, its "
+               "whiskers reach 1.5 interquartile ranges, the outline is a kernel density. Marks "
+               "compare each set with the reference: ns p ≥ 0.05, * p < 0.05, ** p < 0.01, *** p < "
+               "0.001. Not significant (ns) does not mean equal; that is what the intervals are "
+               "for.");
+  html.element(
+      "p",
+      "Right: the difference of the means in SD of the reference with its 90 % interval; "
+      "shaded is the margin of ± " +
+          number_text(page.evaluation.margin) +
+          " SD. Equivalent (filled): the whole interval lies within the margin. Different: "
+          "it excludes zero and leaves the margin. Undecided: these data cannot tell.");
 }
 
 }  // namespace
@@ -84,6 +98,7 @@ void write_quantities(Page& page) {
   Html& html = page.html;
   if (judged > 0) {
     page.open_section("quantities", "Quantities the verdict rests on");
+    write_key(page);
     for (size_t i = 0; i < quantities.size(); ++i)
       if (quantities[i].judged) write_quantity(page, quantities[i], i);
     page.close_section();

@@ -32,6 +32,8 @@ bool is_table(const Json& value) {
 std::string label_of(const std::string& key) {
   std::string text = key;
   std::replace(text.begin(), text.end(), '_', ' ');
+  if (text == "sha256") return "SHA-256";
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
   return text;
 }
 

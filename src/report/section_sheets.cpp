@@ -45,10 +45,10 @@ void write_sheets(Page& page) {
   page.open_section("slices", "Real and synthetic slices");
   html.element("p",
                "Up to " + std::to_string(most) +
-                   " slices of each set, drawn evenly over its rows, not chosen. Each slice is "
-                   "divided by its own maximum. The left edge of a picture is the patient's right "
+                   " slices of each set, drawn evenly over its rows, not chosen. Colours: share of "
+                   "the slice's own maximum. The left edge of a picture is the patient's right "
                    "(R), the top is anterior.");
-  write_colour_bar(html, ColourScale::perfusion, "0 %", "50 %", "100 % of the slice's maximum");
+  write_colour_bar(html, ColourScale::perfusion, "0 %", "50 %", "100 %");
   for (size_t c = 0; c < evaluation.conditions.size(); ++c) {
     const std::string condition = short_condition(evaluation.conditions[c]);
     html.open("figure", {{"class", "sheet"}}).element("h3", condition);
@@ -75,7 +75,7 @@ void write_interpolations(Page& page) {
                "Each strip goes in equal steps from one random latent to another. Slices that "
                "change smoothly speak for a generator that learned a continuum; one that leaps "
                "between fixed pictures has stored them.");
-  write_colour_bar(html, ColourScale::perfusion, "0 %", "50 %", "100 % of the slice's maximum");
+  write_colour_bar(html, ColourScale::perfusion, "0 %", "50 %", "100 %");
   for (const InterpolationStrip& strip : page.extras.interpolations) {
     html.open("figure", {{"class", "sheet strip"}});
     html.open("div", {{"class", "pictures"}, {"role", "group"}, {"aria-label", strip.label}});

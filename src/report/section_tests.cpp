@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every test that was done, whether the verdict uses it or not.
 #include <algorithm>
+#include <map>
 
 #include "report/page.h"
 
@@ -9,16 +10,39 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string named(std::string name) {
-  std::replace(name.begin(), name.end(), '_', ' ');
-  if (!name.empty() && name[0] >= 'a' && name[0] <= 'z') name[0] = static_cast<char>(name[0] - 32);
-  return name;
+std::string named(const std::string& key) {
+  static const std::map<std::string, std::string> names = {
+      {"anova", "ANOVA"},
+      {"welch_anova", "Welch's ANOVA"},
+      {"kruskal", "Kruskal–Wallis"},
+      {"tukey", "Tukey"},
+      {"dunnett", "Dunnett"},
+      {"games_howell", "Games–Howell"},
+      {"paired_t", "Paired t"},
+      {"wilcoxon", "Wilcoxon signed rank"},
+      {"mcnemar", "McNemar"},
+      {"welch_t", "Welch's t"},
+      {"mann_whitney", "Mann–Whitney U"},
+      {"ks", "Kolmogorov–Smirnov"},
+      {"effect_size", "Effect size"},
+      {"effect_size_paired", "Effect size, paired"},
+      {"tost_welch", "Two one-sided tests, Welch"},
+      {"tost_paired", "Two one-sided tests, paired"}};
+  const auto name = names.find(key);
+  return name != names.end() ? name->second : key;
 }
 
+/// "F = 5.21, df1 = 1": no zeros behind that say nothing.
 std::string figures_of(const TestResult& test) {
   std::string text;
-  for (const auto& [name, value] : test.figures)
-    text += (text.empty() ? "" : "; ") + name + " = " + figure_text(value, 4);
+  for (const auto& [name, value] : test.figures) {
+    std::string figure = figure_text(value, 4);
+    if (figure.find('.') != std::string::npos && figure.find('e') == std::string::npos) {
+      figure.erase(figure.find_last_not_of('0') + 1);
+      if (figure.back() == '.') figure.pop_back();
+    }
+    text += (text.empty() ? "" : ", ") + name + " = " + figure;
+  }
   return text;
 }
 
@@ -102,9 +126,9 @@ void write_quantity(Page& page, const Quantity& quantity) {
       groups, {1});
   page.table(
       quantity.name +
-          ": every test. One n is what the third column says; p by slice treats "
-          "slices of one patient as independent, which they are not.",
-      {"Condition", "Test", "One n is a", "n", "Figures", "p", "Adjusted p", "Interval", "Remark"},
+          ": every test. A p whose unit is the row treats slices of one patient as "
+          "independent, which they are not.",
+      {"Condition", "Test", "Unit of n", "n", "Figures", "p", "Adjusted p", "Interval", "Remark"},
       tests, {1, 2, 4, 7, 8});
   if (!warnings.empty()) {
     html.open("ul");

@@ -131,7 +131,7 @@ Html svg_plot(const GroupPlot& plot) {
 }
 
 Html svg_plot(const IntervalPlot& plot) {
-  constexpr double kRow = 24, kLabels = 168, kWords = 84, kWidth = 520;
+  constexpr double kRow = 24, kLabels = 196, kWords = 84, kWidth = 548;
   const auto count = static_cast<double>(plot.rows.size());
   const double top = 14, bottom = top + kRow * count + 6;
   Range range;
@@ -152,7 +152,7 @@ Html svg_plot(const IntervalPlot& plot) {
     const auto& row = plot.rows[i];
     const double y = top + kRow * (static_cast<double>(i) + 0.5) + 3;
     const bool first = i == 0 || plot.rows[i - 1].condition != row.condition;
-    if (first) canvas.text("tick end", kLabels - 10, y + 4, text_lines(row.condition, 24, 1)[0]);
+    if (first) canvas.text("tick end", kLabels - 10, y + 4, text_lines(row.condition, 28, 1)[0]);
     canvas.text("tick faint", kWidth - kWords + 12, y + 4, row.agreement);
     const int colour = colour_of(row.colour);
     if (row.low && row.high && std::isfinite(*row.low) && std::isfinite(*row.high))

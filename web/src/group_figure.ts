@@ -116,7 +116,7 @@ export function groupFigure(
     });
   }
   const sets = Math.max(1, plot.sets.length - 1);
-  const room = Math.max(8, Math.floor((width - 76) / Math.max(1, plot.conditions.length) / 6.4));
+  const room = Math.max(8, Math.floor((width - 76) / Math.max(1, plot.conditions.length) / 7.2));
   return {
     data,
     layout: {

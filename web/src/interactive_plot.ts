@@ -57,8 +57,8 @@ export class InteractivePlot {
     const width = this.place.clientWidth || 640;
     const figure =
       plot.kind === 'groups' ? groupFigure(plot, colours, this.all.rows, this.layers, width)
-      : plot.kind === 'intervals' ? intervalFigure(plot, colours)
-      : cumulativeFigure(plot, colours);
+      : plot.kind === 'intervals' ? intervalFigure(plot, colours, width)
+      : cumulativeFigure(plot, colours, width);
     Object.assign(figure.layout, {
       font: { family: FONT, size: 12, color: colours.ink }, showlegend: false, hovermode: 'closest', autosize: true,
       paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', dragmode: touched ? false : 'zoom',

@@ -5,7 +5,7 @@ import type { Colours } from './colours';
 import type { CumulativePlot, IntervalPlot } from './plot_data';
 import { figure, lines, plain } from './plot_text';
 
-export function intervalFigure(plot: IntervalPlot, colours: Colours): { data: Trace[]; layout: Layout } {
+export function intervalFigure(plot: IntervalPlot, colours: Colours, width: number): { data: Trace[]; layout: Layout } {
   const data: Trace[] = [];
   let reach = plot.margin * 1.25;
   plot.rows.forEach((row, i) => {
@@ -32,8 +32,8 @@ export function intervalFigure(plot: IntervalPlot, colours: Colours): { data: Tr
   return {
     data,
     layout: {
-      height: Math.max(220, 84 + 24 * plot.rows.length),
-      margin: { l: 132, r: 78, t: 16, b: 56 },
+      height: Math.max(220, 84 + 30 * plot.rows.length),
+      margin: { l: 122, r: 78, t: 16, b: 62 },
       shapes: [
         {
           type: 'rect', xref: 'x', yref: 'paper', x0: -plot.margin, x1: plot.margin, y0: 0, y1: 1, layer: 'below',
@@ -46,18 +46,18 @@ export function intervalFigure(plot: IntervalPlot, colours: Colours): { data: Tr
         font: { size: 11, color: colours.muted },
       })),
       xaxis: {
-        title: { text: plain(plot.axis), standoff: 8 }, gridcolor: colours.rule, zeroline: false, range: [-reach, reach],
+        title: { text: lines(plot.axis, (width - 200) / 7, 3), standoff: 8 }, gridcolor: colours.rule, zeroline: false, range: [-reach, reach],
       },
       yaxis: {
-        tickvals: plot.rows.map((_, i) => i).filter((i) => first[i]),
-        ticktext: plot.rows.filter((_, i) => first[i]).map((row) => lines(row.condition, 20, 1)),
+        tickfont: { size: 11 }, tickvals: plot.rows.map((_, i) => i).filter((i) => first[i]),
+        ticktext: plot.rows.filter((_, i) => first[i]).map((row) => lines(row.condition, 17, 2)),
         range: [plot.rows.length - 0.4, -0.6], showgrid: false, zeroline: false, ticks: '', fixedrange: true,
       },
     },
   };
 }
 
-export function cumulativeFigure(plot: CumulativePlot, colours: Colours): { data: Trace[]; layout: Layout } {
+export function cumulativeFigure(plot: CumulativePlot, colours: Colours, width: number): { data: Trace[]; layout: Layout } {
   const data = plot.series.map((series) => ({
     type: 'scatter', mode: 'lines', name: plain(series.name), showlegend: true,
     x: series.values, y: series.values.map((_, i) => (i + 1) / series.values.length),
@@ -70,7 +70,7 @@ export function cumulativeFigure(plot: CumulativePlot, colours: Colours): { data
     data,
     layout: {
       height: 350,
-      margin: { l: 60, r: 16, t: 24, b: 56 },
+      margin: { l: 60, r: 16, t: 24, b: 64 },
       shapes: [{
         type: 'line', xref: 'x', yref: 'paper', x0: plot.threshold, x1: plot.threshold, y0: 0, y1: 1,
         line: { color: colours.ink, width: 1.2, dash: 'dash' },
@@ -79,7 +79,7 @@ export function cumulativeFigure(plot: CumulativePlot, colours: Colours): { data
         x: plot.threshold, xref: 'x', y: 1, yref: 'paper', text: 'threshold', showarrow: false, xanchor: 'left',
         yanchor: 'bottom', font: { size: 11, color: colours.muted },
       }],
-      xaxis: { title: { text: plain(plot.axis), standoff: 8 }, gridcolor: colours.rule, zeroline: false, rangemode: 'tozero' },
+      xaxis: { title: { text: lines(plot.axis, (width - 76) / 7, 3), standoff: 8 }, gridcolor: colours.rule, zeroline: false, rangemode: 'tozero' },
       yaxis: { title: { text: 'Share of slices' }, gridcolor: colours.rule, zeroline: false, range: [0, 1.03], tickformat: '.0%' },
     },
   };
