@@ -77,7 +77,9 @@ void write_set(Page& page, const SetAudit& audit, size_t index) {
                std::to_string(suspects) + " of " +
                    counted(static_cast<int64_t>(plot.series[1].values.size()), "slice") + " (" +
                    figure_text(100 * audit.suspect_share, 2) + " %)",
-               "nearer to a training slice than the threshold; 1 % is expected by chance"},
+               figures.threshold_is_minimum
+                   ? "nearer to a training slice than any held-out slice is"
+                   : "nearer to a training slice than the threshold; 1 % is expected by chance"},
               {"Threshold", figure_text(figures.threshold),
                figures.threshold_is_minimum
                    ? "the least distance of a held-out slice (there are fewer than 100)"

@@ -75,14 +75,14 @@ void write_quantity(Page& page, const Quantity& quantity, size_t index) {
 void write_key(Page& page) {
   Html& html = page.html;
   html.element("p",
-               "Left: every point is a slice; the box spans the quartiles with the median, its "
+               "Values: every point is a slice; the box spans the quartiles with the median, its "
                "whiskers reach 1.5 interquartile ranges, the outline is a kernel density. Marks "
                "compare each set with the reference: ns p ≥ 0.05, * p < 0.05, ** p < 0.01, *** p < "
                "0.001. Not significant (ns) does not mean equal; that is what the intervals are "
                "for.");
   html.element(
       "p",
-      "Right: the difference of the means in SD of the reference with its 90 % interval; "
+      "Differences: of the means, in SD of the reference, with 90 % intervals; "
       "shaded is the margin of ± " +
           number_text(page.evaluation.margin) +
           " SD. Equivalent (filled): the whole interval lies within the margin. Different: "

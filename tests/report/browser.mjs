@@ -65,6 +65,13 @@ async function controls(address) {
       foreign: parsed.querySelectorAll('script, foreignObject, image').length }; })()`);
     expect(saved.root === 'svg' && saved.paths > 3 && !saved.error && !saved.foreign && saved.name === `${id}.svg`, `saved SVG of ${id}`, saved);
   }
+  // Hovering a point names its slice.
+  await page.evaluate("document.documentElement.style.scrollBehavior = 'auto'; document.querySelector('#quantity-1').scrollIntoView()");
+  const [x, y] = await page.evaluate("(() => { const r = document.querySelectorAll('#quantity-1 .point')[4].getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()");
+  for (const off of [6, 0]) await page.send('Input.dispatchMouseEvent', { type: 'mouseMoved', x: x + off, y });
+  await page.until("document.querySelector('#quantity-1 .hovertext') !== null", 'the hover text');
+  const hovered = await page.evaluate("document.querySelector('#quantity-1 .hovertext').textContent");
+  expect(hovered.includes('sub-0') && hovered.includes('real'), 'the hover text does not name the slice', hovered);
   // Zoom, layers, reset.
   const range = () => page.evaluate("[...document.querySelector('#quantity-1 .interactive').layout.yaxis.range]");
   const press = (name) => page.evaluate(`[...document.querySelectorAll('#quantity-1 .toolbar button')].find((b) => (b.getAttribute('aria-label') ?? b.textContent) === '${name}').click()`);
@@ -99,7 +106,7 @@ async function keyboard(address) {
   await page.until(drawn, 'the plots');
   await page.send('Page.bringToFront');
   const expected = await page.evaluate(`[...document.querySelectorAll('a, button, summary, [tabindex="0"]')].filter((e) => {
-    e.dataset.stop = ''; return !e.closest('dialog') && (e.tagName === 'SUMMARY' || !e.closest('details:not([open])')); }).map((e, i) => (e.dataset.stop = i)).length`);
+    e.dataset.stop = ''; return !e.closest('dialog') && !(e.tagName === 'SUMMARY' ? e.parentElement.parentElement : e).closest('details:not([open])'); }).map((e, i) => (e.dataset.stop = i)).length`);
   const seen = new Set();
   for (let i = 0; i < expected + 20; ++i) {
     await page.key('Tab');
@@ -141,7 +148,8 @@ async function injection(address) {
   expect(!found.title.startsWith('injected') && found.elements === 0 && found.images === 0 && found.links === 0 && found.svgLinks === 0 &&
     found.scripts === 2 && found.comments === 0, 'markup of a name became elements', found);
   expect(found.text.includes('<img src=x onerror') && found.text.includes('</script><script>'), 'the title does not show its text', found.text);
-  expect(found.plot.includes('<img'), "a plot's label does not show its text", found.plot);
+  // A condition is shown from its first "=" on.
+  expect(found.plot.includes('onerror=') && found.plot.includes('<a') && found.plot.includes('&lt;b&gt;'), "a plot's label does not show its text", found.plot);
   expectQuiet(page, 'injection');
   await page.close();
 }

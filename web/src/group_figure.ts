@@ -116,18 +116,20 @@ export function groupFigure(
     });
   }
   const sets = Math.max(1, plot.sets.length - 1);
-  const room = Math.max(8, Math.floor((width - 76) / Math.max(1, plot.conditions.length) / 7.2));
+  const pitch = (width - 76) / Math.max(1, plot.conditions.length);
+  const size = pitch < 90 ? 10.5 : 12;
+  const room = Math.max(8, Math.floor(pitch / size / 0.58));
   return {
     data,
     layout: {
       shapes, annotations, height: 400, margin: { l: 60, r: 12, t: 30, b: 62 },
       xaxis: {
         tickvals: plot.conditions.map((_, i) => i), ticktext: plot.conditions.map((name) => lines(name, room)),
-        tickangle: 0, range: [-0.55, plot.conditions.length - 0.45], showgrid: false, zeroline: false, ticks: '',
+        tickangle: 0, tickfont: { size }, range: [-0.55, plot.conditions.length - 0.45], showgrid: false, zeroline: false, ticks: '',
         fixedrange: true,
       },
       yaxis: {
-        title: { text: plain(plot.axis), standoff: 10 }, gridcolor: colours.rule, zeroline: false,
+        title: { text: lines(plot.axis, 44, 2), standoff: 10 }, gridcolor: colours.rule, zeroline: false,
         range: [low - reach * 0.04, high + reach * (plot.brackets.length ? 0.08 + 0.08 * sets : 0.04)],
       },
     },
