@@ -11,7 +11,7 @@ if(SCINTIGEN_SANITIZE)
   set(fast_timeout_s 1200)
 endif()
 
-foreach(room IN ITEMS core models metrics cohort training synthesis simulate imaging)
+foreach(room IN ITEMS core models metrics cohort training synthesis simulate imaging report)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.cpp)
   if(NOT sources OR NOT TARGET scintigen_${room})
     continue()
@@ -29,6 +29,17 @@ foreach(room IN ITEMS core models metrics cohort training synthesis simulate ima
                        TEST_FILTER *Slow.*:*Slow TEST_LIST test_${room}_slow
                        PROPERTIES LABELS slow TIMEOUT 1800 ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
 endforeach()
+
+# A report of made-up slices, for tests/report/browser.sh and for looking at.
+add_executable(example_report tests/report/example_report.cpp tests/report/made_up_evaluation.cpp)
+target_link_libraries(example_report PRIVATE scintigen)
+target_include_directories(example_report PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+scintigen_own_code(example_report)
+target_sources(test_report PRIVATE tests/report/made_up_evaluation.cpp)
+add_test(NAME report.browser COMMAND ${PROJECT_SOURCE_DIR}/tests/cli/run_script.sh
+         ${PROJECT_SOURCE_DIR}/tests/report/browser.sh $<TARGET_FILE:example_report> ${PROJECT_SOURCE_DIR})
+set_tests_properties(report.browser PROPERTIES LABELS fast TIMEOUT ${fast_timeout_s} SKIP_RETURN_CODE 77
+                     ENVIRONMENT OMP_WAIT_POLICY=PASSIVE)
 
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*.sh)
 list(FILTER scripts EXCLUDE REGEX "/run_script\\.sh$")

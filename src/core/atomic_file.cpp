@@ -249,4 +249,10 @@ std::string sha256_of_file(const std::filesystem::path& path) {
   return hash.hex();
 }
 
+std::string sha256_of_bytes(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  return hash.hex();
+}
+
 }  // namespace scintigen

@@ -46,5 +46,6 @@ void sweep_temporary_files(const std::filesystem::path& folder);
 
 /// SHA-256 of a file's bytes, lower-case hex. Recorded in run.json for everything a command reads.
 std::string sha256_of_file(const std::filesystem::path& path);
+std::string sha256_of_bytes(std::string_view bytes);
 
 }  // namespace scintigen

@@ -133,6 +133,8 @@ struct Evaluation {
   /// [set][condition] slices, and the patients of the real ones
   std::vector<std::vector<int64_t>> counts;
   std::vector<int64_t> patients;  ///< of the reference, by condition
+  /// As they were in the settings: the figures draw them.
+  double margin = 0.5, smallest_variety = 0.8, largest_variety = 1.25;
   std::vector<Quantity> quantities;
   std::vector<ConditionMaps> maps;
   std::vector<FeatureSpace> features;
