@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cli/command.h"
+#include "cli/interpolation_strips.h"
 #include "cli/run_split.h"
 #include "cohort/prepared_cohort.h"
 #include "core/atomic_file.h"
@@ -17,11 +18,10 @@
 #include "core/run_record.h"
 #include "core/safetensors.h"
 #include "metrics/evaluation.h"
+#include "report/report.h"
 #include "simulate/region_planes.h"
 #include "simulate/slice_truth.h"
-#include "synthesis/generate.h"
 #include "synthesis/synthetic_set.h"
-#include "training/checkpoint.h"
 
 namespace scintigen {
 namespace {
@@ -126,6 +126,10 @@ class Evaluate : public Command {
         atlas_);
     v.visit(text("out", "folder for evaluation.json, slices.tsv, maps.safetensors, suspects.png"),
             out_);
+    v.visit(
+        text("report", "HTML file to write: verdict, pictures, plots, tables; needs nothing else"),
+        report_);
+    v.visit(text("title", "heading of the report"), title_);
     v.visit(flag("json", "print the evaluation as JSON instead of its verdict"), json_);
     v.visit(number("threads", "CPU threads; 0 = all processors this process may use", 0, 1024),
             threads_);
@@ -148,6 +152,7 @@ class Evaluate : public Command {
     input.atlas = atlas(input);
     const auto evaluation = evaluate_slices(input, settings_);
     if (!out_.empty()) write(input, evaluation);
+    if (!report_.empty()) write_report(report_, input, evaluation, extras(command_line));
     print(evaluation);
     if (record) record->finish();
     return 0;
@@ -281,6 +286,21 @@ class Evaluate : public Command {
                                            audit.audit->threshold)));
   }
 
+  ReportExtras extras(const std::vector<std::string>& command_line) {
+    ReportExtras extras;
+    extras.title = title_;
+    if (!run_.empty())
+      extras.interpolations = interpolation_strips(run_, static_cast<uint64_t>(settings_.seed));
+    auto inputs = nlohmann::ordered_json::array();
+    for (const auto& file : input_files())
+      inputs.push_back({{"file", file.string()}, {"SHA-256", sha256_of_file(file)}});
+    extras.settings = {{"program", fmt::format("scintigen {}", kVersion)},
+                       {"command line", fmt::format("{}", fmt::join(command_line, " "))},
+                       {"settings", settings_to_json(*this)},
+                       {"inputs", inputs}};
+    return extras;
+  }
+
   static std::string text_of(const Evaluation& evaluation) {
     return evaluation_to_json(evaluation)
                .dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
@@ -301,7 +321,7 @@ class Evaluate : public Command {
       std::cout << Error::one_line("  note: " + warning) << "\n";
   }
 
-  std::string cohort_, run_, against_ = "auto", where_, atlas_ = "auto", out_;
+  std::string cohort_, run_, against_ = "auto", where_, atlas_ = "auto", out_, report_, title_;
   std::vector<std::string> synthetic_, names_, held_out_;
   EvaluationSettings settings_;
   bool json_ = false;
@@ -318,7 +338,8 @@ CommandEntry evaluate_command() {
       "margins and intervals by patient; pixel-wise mean and SD maps; distances between the "
       "sets in two feature spaces; the nearest training slice of each synthetic one. With "
       "`--run` the real side is the patients who were not trained on, and copies are looked "
-      "for. Prints a verdict in words; `--out` keeps every figure (docs/file_formats.md).",
+      "for. Prints a verdict in words; `--report` writes one HTML file that needs no network and "
+      "no other file; `--out` keeps every figure (docs/file_formats.md).",
       "scintigen evaluate cohort --synthetic synthetic --run run --report report.html",
       [] { return std::unique_ptr<Command>(new Evaluate); },
       false};

@@ -160,6 +160,9 @@ Evaluation evaluate_slices(const EvaluationInput& input, const EvaluationSetting
   check_input(input, settings);
   const auto sets = sort_sets(input, settings.by);
   Evaluation evaluation;
+  evaluation.margin = settings.margin;
+  evaluation.smallest_variety = settings.smallest_variety;
+  evaluation.largest_variety = settings.largest_variety;
   for (const auto* set : sets.sets) evaluation.sets.push_back(set->name);
   evaluation.conditions = sets.conditions;
   evaluation.counts = sets.counts;

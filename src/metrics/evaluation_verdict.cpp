@@ -17,59 +17,65 @@ using Grade = Finding::Grade;
 constexpr double kUsualSuspects = 0.02, kManySuspects = 0.05;
 constexpr double kMembershipShows = 0.6;
 constexpr double kSurelyTold = 0.75;  // nearest-neighbour accuracy
-constexpr double kFarFromReal = 2;  // times as far as other real people are
+constexpr double kFarFromReal = 2;    // times as far as other real people are
 constexpr int64_t kFewPatients = 20, kFewPatientsInCondition = 10;
 
 std::string in_sd(const QuantityDifference& difference) {
-  return fmt::format("{:+.2f} SD, 90 % interval {:+.2f} to {:+.2f}", *difference.difference,
+  return fmt::format("{:+.2f} SD, {:+.2f} to {:+.2f}", *difference.difference,
                      difference.interval->low, difference.interval->high);
 }
 
-std::string names(const std::vector<std::string>& all, size_t most = 4) {
+std::string names(const std::vector<std::string>& all, size_t most = 3) {
   const std::vector<std::string> some(
       all.begin(), all.begin() + static_cast<int64_t>(std::min(all.size(), most)));
   return fmt::format("{}{}", fmt::join(some, "; "),
                      all.size() > most ? fmt::format("; and {} more", all.size() - most) : "");
 }
 
+/// Differences of a set by what they are, the largest first.
+struct ByAgreement {
+  std::vector<std::pair<double, std::string>> different;
+  size_t equivalent = 0, undecided = 0, unknown = 0;
+
+  ByAgreement(const Quantity& quantity, size_t set) {
+    for (const auto& condition : quantity.conditions) {
+      const auto& difference = condition.sets[set];
+      equivalent += difference.agreement == Agreement::equivalent;
+      undecided += difference.agreement == Agreement::undecided;
+      unknown += difference.agreement == Agreement::unknown;
+      if (difference.agreement == Agreement::different)
+        different.emplace_back(-std::abs(*difference.difference),
+                               fmt::format("{} ({})", condition.condition, in_sd(difference)));
+    }
+    std::sort(different.begin(), different.end());
+  }
+  size_t known() const { return equivalent + different.size() + undecided; }
+  double largest() const { return different.empty() ? 0 : -different.front().first; }
+};
+
 Finding judge_quantity(const Quantity& quantity, size_t set, const EvaluationSettings& settings) {
   Finding finding;
   finding.subject = quantity.name;
-  std::vector<std::string> equivalent, different, undecided, unknown;
-  bool beyond = false;
-  for (const auto& condition : quantity.conditions) {
-    const auto& difference = condition.sets[set];
-    switch (difference.agreement) {
-      case Agreement::equivalent:
-        equivalent.push_back(condition.condition);
-        break;
-      case Agreement::different:
-        different.push_back(fmt::format("{} ({})", condition.condition, in_sd(difference)));
-        beyond = beyond || std::abs(*difference.difference) > settings.margin;
-        break;
-      case Agreement::undecided:
-        undecided.push_back(fmt::format("{} ({})", condition.condition, in_sd(difference)));
-        break;
-      case Agreement::unknown:
-        unknown.push_back(condition.condition);
-        break;
-    }
-  }
-  const size_t known = equivalent.size() + different.size() + undecided.size();
-  if (known == 0) {
+  const ByAgreement found(quantity, set);
+  if (found.known() == 0) {
     finding.sentence = "too few slices or patients to tell in any condition.";
     return finding;
   }
   finding.sentence =
       fmt::format("equivalent to the real slices within {:g} SD in {} of {} conditions",
-                  settings.margin, equivalent.size(), known);
-  if (!different.empty()) finding.sentence += "; different in " + names(different);
-  if (!undecided.empty()) finding.sentence += "; undecided in " + names(undecided);
-  if (!unknown.empty()) finding.sentence += "; too few slices in " + names(unknown);
+                  settings.margin, found.equivalent, found.known());
+  if (found.undecided > 0) finding.sentence += fmt::format(", undecided in {}", found.undecided);
+  if (!found.different.empty()) {
+    std::vector<std::string> texts;
+    for (const auto& entry : found.different) texts.push_back(entry.second);
+    finding.sentence += fmt::format(", different in {}: {}", texts.size(), names(texts, 2));
+  }
+  if (found.unknown > 0)
+    finding.sentence += fmt::format("; {} more have too few slices", found.unknown);
   finding.sentence += ".";
-  finding.grade = beyond                                   ? Grade::bad
-                  : different.empty() && undecided.empty() ? Grade::good
-                                                           : Grade::caution;
+  finding.grade = found.largest() > settings.margin                 ? Grade::bad
+                  : found.different.empty() && found.undecided == 0 ? Grade::good
+                                                                    : Grade::caution;
   return finding;
 }
 

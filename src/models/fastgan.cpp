@@ -40,6 +40,12 @@ void check_images(const torch::Tensor& image, const torch::Tensor& y, int64_t co
           image.size(0), conditions);
 }
 
+/// Images in [-1,1], -1 without counts, the largest pixel of each made 1.
+torch::Tensor with_unit_maximum(const torch::Tensor& image) {
+  const auto counts = image + 1;
+  return 2 * counts / counts.amax({1, 2, 3}, /*keepdim=*/true).clamp_min(1e-6) - 1;
+}
+
 }  // namespace
 
 void FastganSettings::visit(SettingsVisitor& v) {
@@ -65,6 +71,9 @@ void FastganSettings::visit(SettingsVisitor& v) {
   v.visit(
       flag("minibatch_deviation", "standard deviation over the batch as a channel (Karras 2018)"),
       minibatch_deviation);
+  v.visit(flag("unit_maximum",
+               "divide each generated image by its maximum, as the training slices are"),
+          unit_maximum);
   v.visit(number("batch_norm_momentum", "weight of the new batch; Keras' .99 is 0.01 here", 0, 1),
           batch_norm_momentum);
   v.visit(number("batch_norm_epsilon", "added to the variance; Keras 1e-3, PyTorch 1e-5", 1e-12, 1),
@@ -72,7 +81,9 @@ void FastganSettings::visit(SettingsVisitor& v) {
 }
 
 FastganGeneratorImpl::FastganGeneratorImpl(const FastganSettings& settings, int64_t conditions)
-    : latent_(checked(settings).latent), conditions_(conditions) {
+    : latent_(checked(settings).latent),
+      conditions_(conditions),
+      unit_maximum_(settings.unit_maximum) {
   const auto layers = layer_settings(settings);
   const auto& width = settings.generator_widths;
   embed = register_module(
@@ -102,7 +113,8 @@ torch::Tensor FastganGeneratorImpl::forward(const torch::Tensor& z, const torch:
   x = up32->forward(x);  // [N,64,32,32]
   x = up64->forward(x);  // [N,32,64,64]
   x = excitation->forward(coarse, x);
-  return torch::tanh(output->convolve(x, 1, 1).to(z.scalar_type()));  // [N,1,64,64]
+  const auto image = torch::tanh(output->convolve(x, 1, 1).to(z.scalar_type()));  // [N,1,64,64]
+  return unit_maximum_ ? with_unit_maximum(image) : image;
 }
 
 FastganDiscriminatorImpl::FastganDiscriminatorImpl(const FastganSettings& settings,

@@ -243,5 +243,26 @@ TEST(GatedUpBlock, CoarseGridEqualsUpsampledConvolutionForwardAndBackward) {
   }
 }
 
+TEST(Fastgan, UnitMaximumDividesEachImageByItsMaximum) {
+  FastganSettings settings;
+  settings.generator_widths = {16, 16, 8, 8, 8};
+  settings.excitation_width = 8;
+  torch::manual_seed(1);
+  FastganGenerator plain(settings, 2);
+  settings.unit_maximum = true;
+  torch::manual_seed(1);
+  FastganGenerator divided(settings, 2);
+  plain->eval();
+  divided->eval();
+  const auto z = torch::randn({3, settings.latent}), y = torch::eye(3).narrow(1, 0, 2);
+  const auto before = (plain->forward(z, y) + 1) / 2;
+  const auto after = (divided->forward(z, y) + 1) / 2;
+  EXPECT_TRUE(torch::allclose(after, before / before.amax({1, 2, 3}, true), 1e-5, 1e-6));
+  // No gradient leads along the direction that the division takes out: brightness.
+  auto weight = divided->output->bias;
+  (divided->forward(z, y).amax({1, 2, 3})).sum().backward();
+  EXPECT_LT(weight.grad().abs().max().item<float>(), 1e-5);
+}
+
 }  // namespace
 }  // namespace scintigen
