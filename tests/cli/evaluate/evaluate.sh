@@ -27,6 +27,19 @@ has '"region_cerebellum_left"' found/evaluation.json
 [ "$(head -n 1 found/slices.tsv | cut -f 1-4)" = "$(printf 'set\tparticipant_id\tcondition\tmean_counts')" ] ||
   fail "columns of slices.tsv"
 
+# The report: one file, names with markup end as text, nothing in it is loaded.
+hostile='<img src=x onerror=alert(1)>'
+works evaluate cohort --synthetic synthetic --run run --report page.html --name "$hostile" --title '</title><script>alert(2)</script>'
+has "&lt;img src=x onerror=alert(1)&gt;" page.html
+for markup in '<img src=x' '<script>alert' 'src="http' '@import'; do
+  ! grep -qF -- "$markup" page.html || fail "the page holds $markup"
+done
+for section in Verdict "Real and synthetic slices" "Mean and variety by pixel" "Audit for copies" "Between two latents" "Methods"; do
+  has "$section" page.html
+done
+[ "$(wc -c <page.html)" -lt 10000000 ] || fail "the page is larger than 10 MB"
+refuses "no/such/page.html" evaluate cohort --synthetic synthetic --run run --report no/such/page.html
+
 # As JSON, and the same figures twice.
 works evaluate cohort --synthetic synthetic --run run --json
 cp works.out once.json
