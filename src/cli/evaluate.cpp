@@ -242,20 +242,6 @@ class Evaluate : public Command {
     return files;
   }
 
-  ReportExtras extras(const std::vector<std::string>& command_line) {
-    ReportExtras extras;
-    extras.title = title_;
-    auto& settings = extras.settings;
-    settings["command"] = fmt::format("scintigen evaluate {}", fmt::join(command_line, " "));
-    settings["version"] = kVersion;
-    settings["settings"] = settings_to_json(*this);
-    for (const auto& file : input_files())
-      settings["inputs"].push_back({{"path", file.string()},
-                                    {"bytes", std::filesystem::file_size(file)},
-                                    {"sha256", sha256_of_file(file)}});
-    return extras;
-  }
-
   void write(const EvaluationInput& input, const Evaluation& evaluation) const {
     const std::filesystem::path folder(out_);
     write_table(folder / "slices.tsv", evaluation.slices);

@@ -165,9 +165,6 @@ Evaluation evaluate_slices(const EvaluationInput& input, const EvaluationSetting
   evaluation.largest_variety = settings.largest_variety;
   for (const auto* set : sets.sets) evaluation.sets.push_back(set->name);
   evaluation.conditions = sets.conditions;
-  evaluation.margin = settings.margin;
-  evaluation.smallest_variety = settings.smallest_variety;
-  evaluation.largest_variety = settings.largest_variety;
   evaluation.counts = sets.counts;
   for (size_t condition = 0; condition < sets.conditions.size(); ++condition)
     evaluation.patients.push_back(sets.patients_in(0, condition));
