@@ -126,20 +126,6 @@ std::string significance_mark(double adjusted_p) {
   return adjusted_p < 0.05 ? "*" : "ns";
 }
 
-const char* agreement_text(Agreement agreement) {
-  switch (agreement) {
-    case Agreement::equivalent:
-      return "equivalent";
-    case Agreement::different:
-      return "different";
-    case Agreement::undecided:
-      return "undecided";
-    case Agreement::unknown:
-      break;
-  }
-  return "not known";
-}
-
 std::string short_condition(const std::string& condition) {
   std::string text;
   for (size_t begin = 0; begin <= condition.size();) {
@@ -192,7 +178,7 @@ IntervalPlot interval_plot(const Quantity& quantity, const Evaluation& evaluatio
       IntervalPlot::Row row;
       row.condition = short_condition(here.condition);
       row.set = difference.set;
-      row.agreement = agreement_text(difference.agreement);
+      row.agreement = agreement_word(difference.agreement);
       row.colour = static_cast<size_t>(set - evaluation.sets.begin());
       row.estimate = difference.difference;
       if (difference.interval) {

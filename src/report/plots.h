@@ -73,9 +73,6 @@ struct CumulativePlot {
 /// "ns" from 0.05 on, then * ** *** below 0.05, 0.01, 0.001.
 std::string significance_mark(double adjusted_p);
 
-/// As the reader sees it: "equivalent", "different", "undecided", "not known".
-const char* agreement_text(Agreement agreement);
-
 /// "level=cortex,pattern=normal" -> "cortex, normal"; what has another form stays as it is.
 std::string short_condition(const std::string& condition);
 

@@ -37,7 +37,7 @@ void write_numbers(Page& page, const Quantity& quantity) {
                       with_interval(difference.difference, difference.interval),
                       difference.p ? p_text(*difference.p) : "–",
                       difference.adjusted_p ? p_text(*difference.adjusted_p) : "–",
-                      agreement_text(difference.agreement),
+                      agreement_word(difference.agreement),
                       difference.why.empty() ? difference.test : difference.why});
   }
   page.html.open("details").element("summary", "Numbers: " + quantity.name);

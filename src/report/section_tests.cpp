@@ -9,6 +9,8 @@ namespace scintigen {
 namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
+constexpr size_t kMostRows =
+    12'000;  ///< about 350 bytes each: many sets and regions would fill 10 MB
 
 std::string named(const std::string& key) {
   static const std::map<std::string, std::string> names = {
@@ -105,7 +107,8 @@ void add_groups(Rows& rows, const std::string& condition, const Comparison& comp
                     figure_text(group.smallest), figure_text(group.largest)});
 }
 
-void write_quantity(Page& page, const Quantity& quantity) {
+/// Adds its rows to `written`; beyond kMostRows the table of tests stays out.
+void write_quantity(Page& page, const Quantity& quantity, size_t& written) {
   Rows tests, groups;
   std::vector<std::string> warnings;
   for (const QuantityInCondition& here : quantity.conditions) {
@@ -118,18 +121,26 @@ void write_quantity(Page& page, const Quantity& quantity) {
       warnings.push_back(condition + ": " + warning);
   }
   if (tests.empty() && groups.empty()) return;
+  const bool fits = written + tests.size() <= kMostRows;
+  if (fits) written += tests.size();
   Html& html = page.html;
   html.open("details").element("summary", quantity.name);
   page.table(
       quantity.name + ": the groups.",
       {"Condition", "Set", "Values", "Patients", "Mean [95 %]", "SD", "Median", "Least", "Largest"},
       groups, {1});
-  page.table(
-      quantity.name +
-          ": every test. A p whose unit is the row treats slices of one patient as "
-          "independent, which they are not.",
-      {"Condition", "Test", "Unit of n", "n", "Figures", "p", "Adjusted p", "Interval", "Remark"},
-      tests, {1, 2, 4, 7, 8});
+  if (!fits)
+    html.element(
+        "p",
+        "Left out here: " + counted(static_cast<int64_t>(tests.size()), "test") +
+            " would make this page too large; `scintigen stats` computes them from slices.tsv.");
+  else
+    page.table(
+        quantity.name +
+            ": every test. A p whose unit is the row treats slices of one patient as "
+            "independent, which they are not.",
+        {"Condition", "Test", "Unit of n", "n", "Figures", "p", "Adjusted p", "Interval", "Remark"},
+        tests, {1, 2, 4, 7, 8});
   if (!warnings.empty()) {
     html.open("ul");
     for (const std::string& warning : warnings) html.element("li", warning);
@@ -148,7 +159,10 @@ void write_tests(Page& page) {
   });
   if (!any) return;
   page.open_section("tests", "Every test");
-  for (const Quantity& quantity : quantities) write_quantity(page, quantity);
+  size_t written = 0;
+  for (const bool judged : {true, false})
+    for (const Quantity& quantity : quantities)
+      if (quantity.judged == judged) write_quantity(page, quantity, written);
   page.close_section();
 }
 
