@@ -38,12 +38,12 @@ for section in Verdict "Real and synthetic slices" "Mean and variety by pixel" "
   has "$section" page.html
 done
 [ "$(wc -c <page.html)" -lt 10000000 ] || fail "the page is larger than 10 MB"
-refuses "no/such/page.html" evaluate cohort --synthetic synthetic --run run --report no/such/page.html
 
 # As JSON, and the same figures twice.
 works evaluate cohort --synthetic synthetic --run run --json
 cp works.out once.json
 works evaluate cohort --synthetic synthetic --run run --json
+refuses "page.html" evaluate cohort --synthetic synthetic --run run --report once.json/page.html
 cmp -s once.json works.out || fail "two evaluations differ"
 has '"headline"' works.out
 
