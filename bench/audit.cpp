@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "bench.h"
 #include "core/random.h"
 #include "metrics/copy_audit.h"
 
@@ -23,6 +24,8 @@ torch::Tensor slices(uint64_t seed, int64_t count) {
   const auto smooth = at::avg_pool2d(noise, 7, 1, 3).squeeze(1);
   return smooth / smooth.amax({1, 2}, true);
 }
+
+}  // namespace
 
 int bench(const std::vector<std::string>& words) {
   if (words.size() != 3) throw std::runtime_error("usage: bench_audit THREADS ROUNDS");
@@ -43,12 +46,4 @@ int bench(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace
 }  // namespace scintigen
-
-int main(int argc, char** argv) try {
-  return scintigen::bench({argv, argv + argc});
-} catch (const std::exception& error) {
-  std::cerr << "bench_audit: " << error.what() << "\n";
-  return 2;
-}

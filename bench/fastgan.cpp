@@ -10,6 +10,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "bench.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/safetensors.h"
@@ -46,6 +47,8 @@ void serve(Work work) {
     std::cout << std::endl;
   }
 }
+
+}  // namespace
 
 int bench(const std::vector<std::string>& words) {
   if (words.size() != 5)
@@ -93,12 +96,4 @@ int bench(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace
 }  // namespace scintigen
-
-int main(int argc, char** argv) try {
-  return scintigen::bench({argv, argv + argc});
-} catch (const std::exception& error) {
-  std::cerr << "bench_fastgan: " << error.what() << "\n";
-  return 2;
-}

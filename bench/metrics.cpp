@@ -9,6 +9,7 @@
 #include <iostream>
 #include <string>
 
+#include "bench.h"
 #include "core/error.h"
 #include "core/volume_io.h"
 #include "metrics/image_metrics.h"
@@ -27,6 +28,8 @@ double milliseconds(const Work& work) {
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
       .count();
 }
+
+}  // namespace
 
 int bench(const std::vector<std::string>& words) {
   if (words.size() != 5) throw Error("usage: bench_metrics A.nii B.nii RANGE THREADS");
@@ -50,12 +53,4 @@ int bench(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace
 }  // namespace scintigen
-
-int main(int argc, char** argv) try {
-  return scintigen::bench({argv, argv + argc});
-} catch (const std::exception& error) {
-  std::cerr << "bench_metrics: " << error.what() << "\n";
-  return 2;
-}

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench.h"
 #include "core/error.h"
 #include "simulate/pet_scan.h"
 #include "simulate/spect_scan.h"
@@ -58,6 +59,8 @@ Volume head(int64_t side, int64_t slices, double pixel_mm, bool attenuation, dou
   return volume;
 }
 
+}  // namespace
+
 int bench(const std::vector<std::string>& words) {
   if (words.size() != 3) throw Error("usage: bench_simulate THREADS ROUNDS");
   const int threads = std::stoi(words[1]), rounds = std::stoi(words[2]);
@@ -92,12 +95,4 @@ int bench(const std::vector<std::string>& words) {
   return 0;
 }
 
-}  // namespace
 }  // namespace scintigen
-
-int main(int argc, char** argv) try {
-  return scintigen::bench({argv, argv + argc});
-} catch (const std::exception& error) {
-  std::cerr << "bench_simulate: " << error.what() << "\n";
-  return 2;
-}
