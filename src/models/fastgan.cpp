@@ -40,6 +40,12 @@ void check_images(const torch::Tensor& image, const torch::Tensor& y, int64_t co
           image.size(0), conditions);
 }
 
+torch::Tensor crop_map(const torch::Tensor& map, int64_t row, int64_t column) {
+  require(row >= 0 && row <= 8 && column >= 0 && column <= 8,
+          "discriminator: crop at {},{}; expected 0..8", row, column);
+  return map.slice(2, row, row + 8).slice(3, column, column + 8);
+}
+
 /// Images in [-1,1], -1 without counts, the largest pixel of each made 1.
 torch::Tensor with_unit_maximum(const torch::Tensor& image) {
   const auto counts = image + 1;
@@ -163,8 +169,15 @@ FastganDiscriminatorImpl::Features FastganDiscriminatorImpl::features(const torc
   return {middle, down8->forward(middle)};                                        // [N,256,8,8]
 }
 
-torch::Tensor FastganDiscriminatorImpl::logits(const torch::Tensor& coarse) {
-  auto x = minibatch_deviation_ ? append_batch_deviation(coarse) : coarse;
+torch::Tensor FastganDiscriminatorImpl::logits(const torch::Tensor& coarse,
+                                               const std::vector<int64_t>& batches) {
+  auto x = coarse;
+  if (minibatch_deviation_) {
+    std::vector<torch::Tensor> parts;
+    for (const auto& part : coarse.split_with_sizes(batches))
+      parts.push_back(append_batch_deviation(part));
+    x = parts.size() == 1 ? parts.front() : torch::cat(parts);
+  }
   x = norm_leaky(output0->convolve(x), output0_norm->state(), leaky_slope_);
   x = output1->convolve(x);
   return x.to(output1->bias.scalar_type());
@@ -172,19 +185,28 @@ torch::Tensor FastganDiscriminatorImpl::logits(const torch::Tensor& coarse) {
 
 torch::Tensor FastganDiscriminatorImpl::forward(const torch::Tensor& image,
                                                 const torch::Tensor& y) {
-  return logits(features(image, y).coarse);
+  return logits(features(image, y).coarse, {image.size(0)});
 }
 
 FastganJudgement FastganDiscriminatorImpl::judge_and_reconstruct(const torch::Tensor& image,
                                                                  const torch::Tensor& y,
                                                                  int64_t crop_row,
                                                                  int64_t crop_column) {
-  require(crop_row >= 0 && crop_row <= 8 && crop_column >= 0 && crop_column <= 8,
-          "discriminator: crop at {},{}; expected 0..8", crop_row, crop_column);
   const auto seen = features(image, y);
-  const auto cropped =
-      seen.middle.slice(2, crop_row, crop_row + 8).slice(3, crop_column, crop_column + 8);
-  return {logits(seen.coarse), part->forward(cropped), whole->forward(seen.coarse)};
+  return {logits(seen.coarse, {image.size(0)}),
+          part->forward(crop_map(seen.middle, crop_row, crop_column)), whole->forward(seen.coarse)};
+}
+
+FastganDiscriminatorImpl::Both FastganDiscriminatorImpl::judge_together(
+    const torch::Tensor& real, const torch::Tensor& real_y, const torch::Tensor& generated,
+    const torch::Tensor& generated_y, int64_t crop_row, int64_t crop_column) {
+  const int64_t reals = real.size(0), rest = generated.size(0);
+  const auto seen = features(torch::cat({real, generated}), torch::cat({real_y, generated_y}));
+  const auto all = logits(seen.coarse, {reals, rest});
+  const auto middle = seen.middle.narrow(0, 0, reals);
+  return {{all.narrow(0, 0, reals), part->forward(crop_map(middle, crop_row, crop_column)),
+           whole->forward(seen.coarse.narrow(0, 0, reals))},
+          all.narrow(0, reals, rest)};
 }
 
 torch::Tensor crop_part(const torch::Tensor& image, int64_t crop_row, int64_t crop_column) {

@@ -76,6 +76,16 @@ struct FastganDiscriminatorImpl : torch::nn::Module {
   /// block.
   FastganJudgement judge_and_reconstruct(const torch::Tensor& image, const torch::Tensor& y,
                                          int64_t crop_row, int64_t crop_column);
+  /// The same of real images, and the logits of generated ones, with batch statistics over both
+  /// together: brightness and contrast that differ between the two batches are then seen, where a
+  /// batch norm of each batch alone takes them out. The minibatch deviation is of each batch alone.
+  struct Both {
+    FastganJudgement real;
+    torch::Tensor generated_logits;  ///< [M,1,5,5]
+  };
+  Both judge_together(const torch::Tensor& real, const torch::Tensor& real_y,
+                      const torch::Tensor& generated, const torch::Tensor& generated_y,
+                      int64_t crop_row, int64_t crop_column);
   void set_compute_type(torch::ScalarType type) { compute_type_ = type; }  ///< as the generator's
 
   Kernel input0{nullptr}, input1{nullptr};
@@ -90,7 +100,9 @@ struct FastganDiscriminatorImpl : torch::nn::Module {
     torch::Tensor middle, coarse;  ///< B1 [N,128,16,16], B2 [N,256,8,8]
   };
   Features features(const torch::Tensor& image, const torch::Tensor& y);
-  torch::Tensor logits(const torch::Tensor& coarse);
+  /// `batches`: what `coarse` is made of along its first axis, each part with a deviation of its
+  /// own.
+  torch::Tensor logits(const torch::Tensor& coarse, const std::vector<int64_t>& batches);
 
   double leaky_slope_;
   bool minibatch_deviation_;

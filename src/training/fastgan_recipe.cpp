@@ -46,6 +46,10 @@ void FastganTraining::visit(SettingsVisitor& v) {
   v.visit(number("margin_minimum",
                  "hinge margins drawn from [m,1] (FastGAN code: 0.8); 1 = equations 2 and 3", 0, 1),
           margin_minimum);
+  v.visit(flag("joint_batch_norm",
+               "the discriminator's batch statistics over real and generated slices together: it "
+               "then sees brightness"),
+          joint_batch_norm);
   v.visit(number("translate_px",
                  "differentiable translation before the discriminator, pixels (Zhao 2020: 1/8 of "
                  "the side); 0 = none",
@@ -164,6 +168,7 @@ class FastganRecipe : public Recipe {
     const int64_t crop_row = random.integer(0, 8), crop_column = random.integer(0, 8);
     FastganStepOptions options;
     options.reconstruction_weight = settings_.reconstruction_weight;
+    options.joint_batch_norm = settings_.joint_batch_norm;
     const auto margin = [&] {
       return settings_.margin_minimum + (1 - settings_.margin_minimum) * random.uniform();
     };

@@ -29,7 +29,8 @@ struct FastganTraining {
   double adam_epsilon = 1e-7;              ///< Keras' default
   double average_decay = 0;                ///< moving average of the generator's weights; 0 = none
   double reconstruction_weight = 1;        ///< of equation 4 in equation 5
-  double margin_minimum = 1;  ///< hinge margin drawn from [m,1] each step; 1 = equations 2, 3
+  double margin_minimum = 1;      ///< hinge margin drawn from [m,1] each step; 1 = equations 2, 3
+  bool joint_batch_norm = false;  ///< D's batch statistics over real and generated together
   int64_t translate_px =
       0;  ///< differentiable translation of real and generated before D (Zhao 2020)
   int64_t evaluation_images = 256;

@@ -22,9 +22,18 @@ FastganGradients fastgan_gradients(FastganGenerator& generator, FastganDiscrimin
   // (ii)-(iv); cut: the discriminator's gradient need not pass through G, nor the generator's
   // through D's weights.
   const auto judged = seen_fake.detach().requires_grad_();
-  const auto real = discriminator->judge_and_reconstruct(seen_real.detach(), real_conditions,
-                                                         crop_row, crop_column);
-  const auto fake_logits = discriminator->forward(judged, fake_conditions);
+  FastganJudgement real;
+  torch::Tensor fake_logits;
+  if (options.joint_batch_norm) {
+    auto both = discriminator->judge_together(seen_real.detach(), real_conditions, judged,
+                                              fake_conditions, crop_row, crop_column);
+    real = std::move(both.real);
+    fake_logits = both.generated_logits;
+  } else {
+    real = discriminator->judge_and_reconstruct(seen_real.detach(), real_conditions, crop_row,
+                                                crop_column);
+    fake_logits = discriminator->forward(judged, fake_conditions);
+  }
   const auto real_loss = torch::relu(options.real_margin - real.logits).mean();
   const auto fake_loss = torch::relu(options.fake_margin + fake_logits).mean();
   const auto part_loss =

@@ -20,6 +20,8 @@ struct FastganStepOptions {
   /// Hinge margins; equations 2 and 3 have 1. FastGAN's code draws both from U(0.8, 1) each step.
   double real_margin = 1, fake_margin = 1;
   double reconstruction_weight = 1;  ///< of equation 4 in equation 5
+  /// D's batch statistics over real and generated images together (judge_together()).
+  bool joint_batch_norm = false;
   /// Differentiable augmentation, seen by the discriminator on real and generated images alike;
   /// called once on the two batches concatenated (real first). The reconstruction targets are then
   /// the augmented real images.

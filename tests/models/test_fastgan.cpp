@@ -264,5 +264,38 @@ TEST(Fastgan, UnitMaximumDividesEachImageByItsMaximum) {
   EXPECT_LT(weight.grad().abs().max().item<float>(), 1e-5);
 }
 
+TEST(Fastgan, JudgedTogetherTheBatchesShareTheirStatistics) {
+  FastganSettings settings;
+  settings.discriminator_widths = {4, 8, 8, 16, 16};
+  settings.decoder_width = 8;
+  torch::manual_seed(1);
+  FastganDiscriminator discriminator(settings, 2);
+  discriminator->train();
+  const auto real = torch::rand({6, 1, 64, 64}) * 2 - 1,
+             generated = torch::rand({4, 1, 64, 64}) - 1;
+  const auto real_y = torch::eye(6).narrow(1, 0, 2), generated_y = torch::eye(4).narrow(1, 0, 2);
+  const auto both = discriminator->judge_together(real, real_y, generated, generated_y, 3, 5);
+  const auto at_once =
+      discriminator->forward(torch::cat({real, generated}), torch::cat({real_y, generated_y}));
+  EXPECT_TRUE(
+      torch::allclose(torch::cat({both.real.logits, both.generated_logits}), at_once, 1e-4, 1e-5));
+  EXPECT_EQ(both.real.part.sizes(), (std::vector<int64_t>{6, 1, 32, 32}));
+  EXPECT_EQ(both.real.whole.sizes(), (std::vector<int64_t>{6, 1, 64, 64}));
+  // A batch alone hides that it is darker: judged together, the logits move further apart.
+  const auto gap = [](const torch::Tensor& a, const torch::Tensor& b) {
+    return (a.mean() - b.mean()).abs().item<double>();
+  };
+  double alone = 0, together = 0;
+  const auto y = torch::zeros({8, 2});
+  for (int draw = 0; draw < 8; ++draw) {
+    FastganDiscriminator judge(settings, 2);
+    const auto same = torch::rand({8, 1, 64, 64}) * 2 - 1, darker = 0.6 * (same + 1) - 1;
+    alone += gap(judge->forward(same, y), judge->forward(darker, y));
+    const auto found = judge->judge_together(same, y, darker, y, 0, 0);
+    together += gap(found.real.logits, found.generated_logits);
+  }
+  EXPECT_GT(together, 2 * alone);
+}
+
 }  // namespace
 }  // namespace scintigen
