@@ -14,7 +14,7 @@ std::string column_name(const std::string& set, const std::vector<std::string>& 
 
 void write_space(Page& page, const FeatureSpace& space) {
   Html& html = page.html;
-  html.element("h3", space.name).element("p", sentence(space.definition));
+  html.element("h3", sentence(space.name)).element("p", sentence(space.definition));
   std::vector<std::string> names;
   for (const Distance& distance : space.distances)
     for (const DistanceValue& value : distance.values)
@@ -39,9 +39,9 @@ void write_space(Page& page, const FeatureSpace& space) {
     }
     row.push_back(sentence(distance.definition));
   }
-  page.table(space.name + " (" + counted(space.size, "feature") +
-                 "): distances to the reference with 95 % intervals. Real people are at these "
-                 "distances from the reference: no generator can be asked for less.",
+  page.table(sentence(space.name) + " (" + counted(space.size, "feature") +
+                 "): distances to the reference with 95 % intervals. The column of real people is "
+                 "what is attainable.",
              columns, rows, {columns.size() - 1});
 }
 
