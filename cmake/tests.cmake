@@ -32,7 +32,7 @@ endforeach()
 
 # A report of made-up slices, for tests/report/browser.sh and for looking at.
 add_executable(example_report tests/report/example_report.cpp tests/report/made_up_evaluation.cpp)
-target_link_libraries(example_report PRIVATE scintigen)
+target_link_libraries(example_report PRIVATE scintigen_report)
 target_include_directories(example_report PRIVATE ${PROJECT_SOURCE_DIR}/tests)
 scintigen_own_code(example_report)
 target_sources(test_report PRIVATE tests/report/made_up_evaluation.cpp)

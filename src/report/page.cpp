@@ -125,6 +125,11 @@ std::string with_interval(const std::optional<double>& value,
   return text;
 }
 
+std::string sentence(std::string text) {
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
+  return text;
+}
+
 std::string counted(int64_t count, const std::string& one, const std::string& many) {
   std::string digits = std::to_string(count);
   for (size_t place = digits.size(); place > 3 && count >= 10'000;) {

@@ -52,6 +52,9 @@ std::vector<int64_t> evenly(const std::vector<int64_t>& indices, int64_t count);
 std::string with_interval(const std::optional<double>& value,
                           const std::optional<ConfidenceInterval>& interval);
 
+/// With a capital at its beginning.
+std::string sentence(std::string text);
+
 /// "1 slice", "2 slices"; thousands apart by thin spaces.
 std::string counted(int64_t count, const std::string& one, const std::string& many = "");
 

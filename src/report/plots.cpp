@@ -27,6 +27,11 @@ Box box_of(const std::vector<double>& sorted) {
   return box;
 }
 
+/// Yes and no as 1 and 0: quartiles and densities of them say nothing.
+bool are_shares(const std::vector<double>& sorted) {
+  return std::all_of(sorted.begin(), sorted.end(), [](double v) { return v == 0 || v == 1; });
+}
+
 /// Silverman's rule; 0 where all values are alike.
 double bandwidth(const std::vector<double>& sorted) {
   const auto n = static_cast<double>(sorted.size());
@@ -54,7 +59,7 @@ void fill_density(ValueGroup& group, const std::vector<double>& sorted) {
   constexpr int kSteps = 40;
   const double width = sorted.size() < 3 ? 0 : bandwidth(sorted);
   if (!(width > 0) || !std::isfinite(width)) return;
-  const double low = sorted.front() - width, high = sorted.back() + width;
+  const double low = sorted.front(), high = sorted.back();
   double highest = 0;
   for (int i = 0; i <= kSteps; ++i) {
     group.at.push_back(low + (high - low) * i / kSteps);
@@ -112,8 +117,13 @@ ValueGroup value_group(std::vector<double> values, std::vector<int64_t> rows) {
   if (group.values.empty()) return group;
   std::vector<double> sorted = group.values;
   std::sort(sorted.begin(), sorted.end());
-  group.box = box_of(sorted);
-  fill_density(group, sorted);
+  if (are_shares(sorted)) {
+    const double share = std::accumulate(sorted.begin(), sorted.end(), 0.0) / sorted.size();
+    group.box = Box{share, share, share, share, share};
+  } else {
+    group.box = box_of(sorted);
+    fill_density(group, sorted);
+  }
   for (size_t i = 0; i < group.values.size(); ++i)
     group.offsets.push_back(0.88 * half_width(group, group.values[i]) *
                             (2 * even_share(static_cast<uint32_t>(i + 1)) - 1));
@@ -127,14 +137,7 @@ std::string significance_mark(double adjusted_p) {
 }
 
 std::string short_condition(const std::string& condition) {
-  std::string text;
-  for (size_t begin = 0; begin <= condition.size();) {
-    const size_t end = std::min(condition.find(',', begin), condition.size());
-    const size_t equals = condition.find('=', begin);
-    if (equals >= end || equals + 1 == end) return condition;
-    text += (text.empty() ? "" : ", ") + condition.substr(equals + 1, end - equals - 1);
-    begin = end + 1;
-  }
+  std::string text = condition;
   std::replace(text.begin(), text.end(), '_', ' ');
   return text;
 }

@@ -13,7 +13,7 @@
 namespace scintigen {
 
 /// Tukey's box: quartiles by linear interpolation, whiskers to the last value within 1.5
-/// interquartile ranges.
+/// interquartile ranges. Of values that are all 0 or 1: five times their mean.
 struct Box {
   double low = 0, lower_quartile = 0, median = 0, upper_quartile = 0, high = 0;
 };
@@ -73,7 +73,7 @@ struct CumulativePlot {
 /// "ns" from 0.05 on, then * ** *** below 0.05, 0.01, 0.001.
 std::string significance_mark(double adjusted_p);
 
-/// "level=cortex,pattern=normal" -> "cortex, normal"; what has another form stays as it is.
+/// For a reader: "basal_ganglia, normal" -> "basal ganglia, normal".
 std::string short_condition(const std::string& condition);
 
 GroupPlot group_plot(const Quantity& quantity, const Evaluation& evaluation, std::string id);

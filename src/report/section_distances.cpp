@@ -7,27 +7,27 @@
 namespace scintigen {
 namespace {
 
-std::string row_name(const std::string& set, const std::vector<std::string>& sets) {
+std::string column_name(const std::string& set, const std::vector<std::string>& sets) {
   if (std::find(sets.begin(), sets.end(), set) != sets.end()) return set;
-  return "Real people against real people (" + set + ")";
+  return "Real people (" + set + ")";
 }
 
 void write_space(Page& page, const FeatureSpace& space) {
   Html& html = page.html;
-  html.element("h3", space.name).element("p", space.definition);
-  std::vector<std::string> columns = {"Set"}, names;
-  for (const Distance& distance : space.distances) {
-    columns.push_back(distance.name +
-                      (distance.ideal.empty() ? "" : " (ideal " + distance.ideal + ")"));
+  html.element("h3", sentence(space.name)).element("p", sentence(space.definition));
+  std::vector<std::string> names;
+  for (const Distance& distance : space.distances)
     for (const DistanceValue& value : distance.values)
       if (std::find(names.begin(), names.end(), value.set) == names.end())
         names.push_back(value.set);
-  }
+  std::vector<std::string> columns = {"Distance", "Ideal"};
+  for (const std::string& name : names) columns.push_back(column_name(name, page.evaluation.sets));
+  columns.push_back("What it is");
   std::vector<std::vector<std::string>> rows;
-  for (const std::string& name : names) {
+  for (const Distance& distance : space.distances) {
     auto& row = rows.emplace_back();
-    row.push_back(row_name(name, page.evaluation.sets));
-    for (const Distance& distance : space.distances) {
+    row = {distance.name, distance.ideal};
+    for (const std::string& name : names) {
       const auto value = std::find_if(distance.values.begin(), distance.values.end(),
                                       [&](const DistanceValue& v) { return v.set == name; });
       if (value == distance.values.end())
@@ -37,16 +37,12 @@ void write_space(Page& page, const FeatureSpace& space) {
                           ? with_interval(value->value, value->interval)
                           : "none: " + value->why);
     }
+    row.push_back(sentence(distance.definition));
   }
-  page.table("Distances to the reference in " + space.name + " (" + counted(space.size, "feature") +
-                 "), with 95 % intervals. The row of real people is what is attainable.",
-             columns, rows);
-  html.open("dl", {{"class", "definitions"}});
-  for (const Distance& distance : space.distances) {
-    if (distance.definition.empty()) continue;
-    html.element("dt", distance.name).element("dd", distance.definition);
-  }
-  html.close("dl");
+  page.table(sentence(space.name) + " (" + counted(space.size, "feature") +
+                 "): distances to the reference with 95 % intervals. The column of real people is "
+                 "what is attainable.",
+             columns, rows, {columns.size() - 1});
 }
 
 }  // namespace

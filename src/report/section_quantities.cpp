@@ -53,7 +53,7 @@ void write_numbers(Page& page, const Quantity& quantity) {
 void write_quantity(Page& page, const Quantity& quantity, size_t index) {
   Html& html = page.html;
   const std::string id = "quantity-" + std::to_string(index + 1);
-  html.element("h3", quantity.name).element("p", quantity.definition);
+  html.element("h3", quantity.name).element("p", sentence(quantity.definition));
   std::vector<size_t> sets(page.evaluation.sets.size());
   std::iota(sets.begin(), sets.end(), size_t{0});
   page.legend(sets);
@@ -74,12 +74,14 @@ void write_quantity(Page& page, const Quantity& quantity, size_t index) {
 /// Once, for all the plots that follow.
 void write_key(Page& page) {
   Html& html = page.html;
-  html.element("p",
-               "Values: every point is a slice; the box spans the quartiles with the median, its "
-               "whiskers reach 1.5 interquartile ranges, the outline is a kernel density. Marks "
-               "compare each set with the reference: ns p ≥ 0.05, * p < 0.05, ** p < 0.01, *** p < "
-               "0.001. Not significant (ns) does not mean equal; that is what the intervals are "
-               "for.");
+  html.element(
+      "p",
+      "Values: every point is a slice; the box spans the quartiles with the median, its "
+      "whiskers reach 1.5 interquartile ranges, the outline is a kernel density; of a share, the "
+      "line alone. Marks "
+      "compare each set with the reference: ns p ≥ 0.05, * p < 0.05, ** p < 0.01, *** p < "
+      "0.001. Not significant (ns) does not mean equal; that is what the intervals are "
+      "for.");
   html.element(
       "p",
       "Differences: of the means, in SD of the reference, with 90 % intervals; "

@@ -11,6 +11,7 @@ using Json = nlohmann::ordered_json;
 constexpr int kDeepest = 8;  ///< settings come from files
 
 std::string value_text(const Json& value) {
+  if (value.is_string() && value.get_ref<const std::string&>().empty()) return "–";
   if (value.is_string()) return value.get<std::string>();
   if (value.is_null()) return "–";
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -33,8 +34,7 @@ std::string label_of(const std::string& key) {
   std::string text = key;
   std::replace(text.begin(), text.end(), '_', ' ');
   if (text == "sha256") return "SHA-256";
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 32);
-  return text;
+  return sentence(text);
 }
 
 void write_table(Page& page, const std::string& name, const Json& list) {

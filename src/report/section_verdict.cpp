@@ -77,14 +77,14 @@ void write_verdict(Page& page) {
     html.open("li");
     write_chip(html, findings[i].grade);
     html.element("strong", findings[i].subject);
-    html.element("span", {{"class", "sentence"}}, findings[i].sentence).close("li");
+    html.element("span", {{"class", "sentence"}}, sentence(findings[i].sentence)).close("li");
   }
   if (!findings.empty()) html.close("ul");
   page.close_section();
   if (evaluation.warnings.empty()) return;
   page.open_section("warnings", "Before you rely on this");
   html.open("ul", {{"class", "warnings"}});
-  for (const std::string& warning : evaluation.warnings) html.element("li", warning);
+  for (const std::string& warning : evaluation.warnings) html.element("li", sentence(warning));
   html.close("ul");
   page.close_section();
 }
@@ -114,8 +114,6 @@ void write_counts(Page& page) {
     }
   }
   std::string caption = "Slices by condition";
-  const std::string& first = evaluation.conditions.empty() ? "" : evaluation.conditions.front();
-  if (short_condition(first) != first) caption += " (as in " + first + ")";
   caption += page.input.reference_is_held_out
                  ? ". No patient of the reference was trained on."
                  : ". Patients of the reference may have been trained on.";

@@ -66,6 +66,7 @@ export class Chromium {
     for (const domain of ['Page', 'Runtime', 'Network', 'Log']) await page.send(`${domain}.enable`);
     await page.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
     await page.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
+    await page.send('Emulation.setFocusEmulationEnabled', { enabled: true });
     if (!scripts) await page.send('Emulation.setScriptExecutionDisabled', { value: true });
     return page;
   }

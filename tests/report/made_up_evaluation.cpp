@@ -130,6 +130,8 @@ Quantity quantity_of(const MadeUp& made, const MadeUpSize& size, const std::stri
         values.push_back(
             0.42 + 0.012 * static_cast<double>(c % 5) + 0.009 * static_cast<double>(s) +
             0.03 * jitter(seed + 31 * c + 977 * s + 104729 * static_cast<uint64_t>(i)));
+      if (key == "left_lower")
+        for (double& value : values) value = value > 0.43 ? 1 : 0;
       if (s > 0) here.sets.push_back(difference_of(sets[s], size.slices, s - 1, c));
     }
     here.comparison = comparison_of(sets, size.slices);
@@ -241,7 +243,7 @@ MadeUpSize full_size() {
   size.conditions.clear();
   for (const char* level : {"basal_ganglia", "cerebellum", "cortex", "high_cortex"})
     for (const char* pattern : {"normal", "unilateral"})
-      size.conditions.push_back(std::string("level=") + level + ",pattern=" + pattern);
+      size.conditions.push_back(std::string(level) + ", " + pattern);
   size.slices = 117;  // 8 x 117 = 936
   size.people = 60;
   return size;
@@ -267,6 +269,8 @@ MadeUp made_up_evaluation(const MadeUpSize& size) {
                   1),
       quantity_of(made, size, "left_right_ratio", "Left-right ratio",
                   "Counts left of the midline over counts right of it.", true, 2),
+      quantity_of(made, size, "left_lower", "Side balance",
+                  "share of slices whose left half has the lower mean.", false, 5),
       quantity_of(made, size, "asymmetry_index", "Asymmetry index",
                   "200 (left − right) / (left + right).", false, 3),
       quantity_of(made, size, "region_frontal_left", "Frontal lobe, left",

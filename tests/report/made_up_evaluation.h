@@ -15,9 +15,8 @@ struct MadeUp {
 };
 
 struct MadeUpSize {
-  std::vector<std::string> conditions = {"level=cortex,pattern=normal",
-                                         "level=cortex,pattern=unilateral",
-                                         "level=basal_ganglia,pattern=normal"};
+  std::vector<std::string> conditions = {"cortex, normal", "cortex, unilateral",
+                                         "basal_ganglia, normal"};
   int64_t slices = 24;  ///< of each condition, real and in each set
   int64_t people = 12;
   std::vector<std::string> sets = {"synthetic"};
