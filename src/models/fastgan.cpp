@@ -40,6 +40,8 @@ void check_images(const torch::Tensor& image, const torch::Tensor& y, int64_t co
           image.size(0), conditions);
 }
 
+constexpr int64_t kNoiseElements = 16 * 16 + 32 * 32 + 64 * 64;
+
 torch::Tensor crop_map(const torch::Tensor& map, int64_t row, int64_t column) {
   require(row >= 0 && row <= 8 && column >= 0 && column <= 8,
           "discriminator: crop at {},{}; expected 0..8", row, column);
@@ -77,6 +79,11 @@ void FastganSettings::visit(SettingsVisitor& v) {
   v.visit(
       flag("minibatch_deviation", "standard deviation over the batch as a channel (Karras 2018)"),
       minibatch_deviation);
+  v.visit(
+      flag("noise_maps",
+           "noise of each image's own on the generator's maps at 16, 32 and 64 pixels, by learnt "
+           "weights (FastGAN code; Karras 2019)"),
+      noise_maps);
   v.visit(flag("unit_maximum",
                "divide each generated image by its maximum, as the training slices are"),
           unit_maximum);
@@ -89,7 +96,8 @@ void FastganSettings::visit(SettingsVisitor& v) {
 FastganGeneratorImpl::FastganGeneratorImpl(const FastganSettings& settings, int64_t conditions)
     : latent_(checked(settings).latent),
       conditions_(conditions),
-      unit_maximum_(settings.unit_maximum) {
+      unit_maximum_(settings.unit_maximum),
+      noise_maps_(settings.noise_maps) {
   const auto layers = layer_settings(settings);
   const auto& width = settings.generator_widths;
   embed = register_module(
@@ -103,21 +111,35 @@ FastganGeneratorImpl::FastganGeneratorImpl(const FastganSettings& settings, int6
   excitation = register_module(
       "excitation", SkipLayerExcitation(width[0], settings.excitation_width, width[4], layers));
   output = register_module("output", Kernel(std::vector<int64_t>{1, width[4], 3, 3}, true, layers));
+  if (noise_maps_) {
+    noise16 = register_parameter("noise16", torch::zeros({1, width[2], 1, 1}));
+    noise32 = register_parameter("noise32", torch::zeros({1, width[3], 1, 1}));
+    noise64 = register_parameter("noise64", torch::zeros({1, width[4], 1, 1}));
+  }
 }
 
 torch::Tensor FastganGeneratorImpl::forward(const torch::Tensor& z, const torch::Tensor& y) {
-  require(z.dim() == 2 && z.size(1) == latent_, "generator: latents are {}; expected Nx{}",
-          fmt::join(z.sizes(), "x"), latent_);
+  const int64_t elements = latent_ + (noise_maps_ ? kNoiseElements : 0);
+  require(z.dim() == 2 && z.size(1) == elements, "generator: latents are {}; expected Nx{}",
+          fmt::join(z.sizes(), "x"), elements);
   require(y.dim() == 2 && y.size(0) == z.size(0) && y.size(1) == conditions_,
           "generator: conditions are {}; expected {}x{}", fmt::join(y.sizes(), "x"), z.size(0),
           conditions_);
-  const auto embedded =
-      torch::linear(torch::cat({z, y}, 1), embed->effective_weight(), embed->bias);  // [N,64]
-  const auto coarse = input->forward(embedded.to(compute_type_));                    // [N,512,4,4]
-  auto x = up8->forward(coarse);                                                     // [N,256,8,8]
-  x = up16->forward(x);  // [N,128,16,16]
-  x = up32->forward(x);  // [N,64,32,32]
-  x = up64->forward(x);  // [N,32,64,64]
+  int64_t used = latent_;
+  // Adds the next noise map of z, `side` pixels wide, to the maps x.
+  const auto with_noise = [&](const torch::Tensor& x, const torch::Tensor& weight, int64_t side) {
+    if (!noise_maps_) return x;
+    const auto noise = z.narrow(1, used, side * side).reshape({-1, 1, side, side});
+    used += side * side;
+    return x + (weight * noise).to(x.scalar_type());
+  };
+  const auto embedded = torch::linear(torch::cat({z.narrow(1, 0, latent_), y}, 1),
+                                      embed->effective_weight(), embed->bias);  // [N,64]
+  const auto coarse = input->forward(embedded.to(compute_type_));               // [N,512,4,4]
+  auto x = up8->forward(coarse);                                                // [N,256,8,8]
+  x = with_noise(up16->forward(x), noise16, 16);                                // [N,128,16,16]
+  x = with_noise(up32->forward(x), noise32, 32);                                // [N,64,32,32]
+  x = with_noise(up64->forward(x), noise64, 64);                                // [N,32,64,64]
   x = excitation->forward(coarse, x);
   const auto image = torch::tanh(output->convolve(x, 1, 1).to(z.scalar_type()));  // [N,1,64,64]
   return unit_maximum_ ? with_unit_maximum(image) : image;

@@ -33,12 +33,19 @@ struct FastganSettings {
   /// Divide each image by its maximum, as the training slices are: without it a generator puts its
   /// maxima some 10 % too low, and counts relative to them too high.
   bool unit_maximum = false;
+  /// Noise of each image's own, added to the generator's maps at 16, 32 and 64 pixels with a learnt
+  /// weight a channel (FastGAN code; Karras 2019): the grain of a scan need not be painted from z.
+  bool noise_maps = false;
+  /// Elements of z as the generator takes it: `latent`, then the noise maps row by row.
+  int64_t latent_elements() const {
+    return latent + (noise_maps ? 16 * 16 + 32 * 32 + 64 * 64 : 0);
+  }
   double batch_norm_momentum = 0.1;  ///< weight of the new batch; Keras' .99 is 0.01 here
   double batch_norm_epsilon = 1e-5;
   void visit(SettingsVisitor& visitor);
 };
 
-/// z [N,latent], y [N,conditions] -> image [N,1,64,64] in [-1,1].
+/// z [N,latent_elements()], y [N,conditions] -> image [N,1,64,64] in [-1,1].
 struct FastganGeneratorImpl : torch::nn::Module {
   FastganGeneratorImpl(const FastganSettings& settings, int64_t conditions);
   torch::Tensor forward(const torch::Tensor& z, const torch::Tensor& y);
@@ -51,10 +58,11 @@ struct FastganGeneratorImpl : torch::nn::Module {
   GatedUpBlock up8{nullptr}, up16{nullptr}, up32{nullptr}, up64{nullptr};
   SkipLayerExcitation excitation{nullptr};
   Kernel output{nullptr};
+  torch::Tensor noise16, noise32, noise64;  ///< [1,C,1,1], from 0; undefined without noise_maps
 
  private:
   int64_t latent_, conditions_;
-  bool unit_maximum_;
+  bool unit_maximum_, noise_maps_;
   torch::ScalarType compute_type_ = torch::kFloat;
 };
 TORCH_MODULE(FastganGenerator);

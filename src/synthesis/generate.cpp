@@ -138,8 +138,9 @@ SliceGenerator::SliceGenerator(const std::filesystem::path& checkpoint, torch::D
 torch::Tensor SliceGenerator::generate(const torch::Tensor& latents,
                                        const torch::Tensor& conditions, int64_t batch_size) {
   const torch::NoGradGuard no_gradients;
-  require(latents.dim() == 2 && latents.size(1) == settings_.latent,
-          "generate: latents are {}; expected [N,{}]", shape_text(latents), settings_.latent);
+  require(latents.dim() == 2 && latents.size(1) == settings_.latent_elements(),
+          "generate: latents are {}; expected [N,{}]", shape_text(latents),
+          settings_.latent_elements());
   require(conditions.dim() == 2 && conditions.size(0) == latents.size(0) &&
               conditions.size(1) == encoder_.size(),
           "generate: conditions are {}; expected [{},{}]", shape_text(conditions), latents.size(0),
@@ -164,10 +165,10 @@ torch::Tensor SliceGenerator::generate(const torch::Tensor& latents,
 
 torch::Tensor SliceGenerator::latents(uint64_t seed, int64_t first, int64_t count) const {
   require(first >= 0 && count >= 0, "latents: {} from {}; expected none negative", count, first);
-  auto latents = torch::empty({count, settings_.latent});
+  auto latents = torch::empty({count, settings_.latent_elements()});
   for (int64_t row = 0; row < count; ++row)
     latents[row] = Random(seed, "latent", static_cast<uint64_t>(first + row))
-                       .normal_tensor({settings_.latent});
+                       .normal_tensor({settings_.latent_elements()});
   return latents;
 }
 

@@ -164,7 +164,8 @@ class FastganRecipe : public Recipe {
   Losses step(int64_t step) override {
     Random random(seed_, "step", static_cast<uint64_t>(step));
     const auto batch = sampler_->batch(step);
-    const auto latents = random.normal_tensor({settings_.batch_size, settings_.network.latent});
+    const auto latents =
+        random.normal_tensor({settings_.batch_size, settings_.network.latent_elements()});
     const int64_t crop_row = random.integer(0, 8), crop_column = random.integer(0, 8);
     FastganStepOptions options;
     options.reconstruction_weight = settings_.reconstruction_weight;
@@ -258,7 +259,7 @@ class FastganRecipe : public Recipe {
       const auto chosen = torch::tensor(shown);
       rows.push_back({assignment + " real", cohort.slices.index_select(0, chosen), {}});
       const auto latents = Random(seed_, "sheet", combination)
-                               .normal_tensor({kSheetColumns, settings_.network.latent});
+                               .normal_tensor({kSheetColumns, settings_.network.latent_elements()});
       rows.push_back(
           {assignment + " synthetic", make_slices(latents, encoded().index_select(0, chosen)), {}});
     }
@@ -272,7 +273,7 @@ class FastganRecipe : public Recipe {
     const auto rows = torch::arange(count) % held_out_conditions_.size(0);
     const auto classes = classes_of(held_out_conditions_).index_select(0, rows);
     const auto latents =
-        Random(seed_, "evaluation").normal_tensor({count, settings_.network.latent});
+        Random(seed_, "evaluation").normal_tensor({count, settings_.network.latent_elements()});
     return named(
         (*scorer_)(make_slices(latents, held_out_conditions_.index_select(0, rows)), classes));
   }
@@ -357,7 +358,8 @@ class FastganRecipe : public Recipe {
       for (int64_t k = 0; k < kCalibrationBatch; ++k)
         rows.push_back(random.integer(0, encoded().size(0) - 1));
       average_->forward(
-          random.normal_tensor({kCalibrationBatch, settings_.network.latent}).to(device_),
+          random.normal_tensor({kCalibrationBatch, settings_.network.latent_elements()})
+              .to(device_),
           encoded().index_select(0, torch::tensor(rows)).to(device_));
     }
     average_->eval();

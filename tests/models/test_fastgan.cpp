@@ -297,5 +297,33 @@ TEST(Fastgan, JudgedTogetherTheBatchesShareTheirStatistics) {
   EXPECT_GT(together, 2 * alone);
 }
 
+TEST(Fastgan, NoiseMapsStartAtNothingAndAreEachImagesOwn) {
+  FastganSettings settings;
+  settings.generator_widths = {16, 16, 8, 8, 8};
+  settings.excitation_width = 8;
+  torch::manual_seed(1);
+  FastganGenerator plain(settings, 2);
+  settings.noise_maps = true;
+  EXPECT_EQ(settings.latent_elements(), 256 + 256 + 1024 + 4096);
+  torch::manual_seed(1);
+  FastganGenerator noisy(settings, 2);
+  plain->eval();
+  noisy->eval();
+  auto z = torch::randn({2, settings.latent_elements()});
+  z[1].narrow(0, 0, settings.latent) =
+      z[0].narrow(0, 0, settings.latent);  // one latent, two noises
+  const auto y = torch::eye(2)[0].expand({2, 2});
+  EXPECT_TRUE(
+      torch::allclose(noisy->forward(z, y), plain->forward(z.narrow(1, 0, 256), y), 1e-5, 1e-6));
+  noisy->forward(z, y).square().sum().backward();
+  EXPECT_GT(noisy->noise64.grad().abs().max().item<float>(), 0);
+  {
+    const torch::NoGradGuard no_gradients;
+    noisy->noise16.fill_(0.1);
+  }
+  const auto images = noisy->forward(z, y);
+  EXPECT_GT((images[0] - images[1]).abs().max().item<float>(), 1e-4);
+}
+
 }  // namespace
 }  // namespace scintigen
