@@ -22,6 +22,7 @@
 #include "simulate/region_planes.h"
 #include "simulate/slice_truth.h"
 #include "synthesis/synthetic_set.h"
+#include "training/checkpoint.h"
 
 namespace scintigen {
 namespace {
@@ -161,26 +162,29 @@ class Evaluate : public Command {
  private:
   EvaluationInput read_input() const {
     EvaluationInput input;
-    Split split;
-    if (!run_.empty())
-      split = split_of_run(run_, cohort_);
-    else
-      split = split_by_patient(read_cohort(cohort_), held_out_);
-    const bool known = split.held_out.size() > 0;
+    RunSplit run;
+    if (!run_.empty()) {
+      run = split_of_run(run_, cohort_);
+    } else {
+      run.cohort = read_cohort(cohort_);
+      run.split = split_by_patient(run.cohort, held_out_);
+    }
+    const bool known = run.split.held_out.size() > 0;
     require(known || against_ != "held-out",
             "evaluate: --against held-out, but nobody was held out; name the patients with "
             "--held-out, or the run with --run");
     if (known && against_ != "all") {
-      input.reference = set_of(split.held_out, "real");
-      input.training = set_of(split.training, "training");
+      input.reference = set_of(run.split.held_out, "real");
+      input.training = set_of(run.split.training, "training");
       input.reference_is_held_out = true;
     } else {
-      input.reference = set_of(read_cohort(cohort_), "real");
+      input.reference = set_of(run.cohort, "real");
     }
     const auto names = set_names();
     for (size_t i = 0; i < synthetic_.size(); ++i)
       input.synthetic.push_back(read_set(synthetic_[i], names[i]));
     if (!where_.empty()) {
+      for (const auto& clause : parse_filter(where_)) input.reference.table.column(clause.first);
       input.reference = rows_where(input.reference, where_);
       if (input.training.size() > 0) input.training = rows_where(input.training, where_);
       for (auto& set : input.synthetic) set = rows_where(set, where_);
@@ -236,9 +240,15 @@ class Evaluate : public Command {
     std::vector<std::string> folders = synthetic_;
     folders.push_back(cohort_);
     for (const auto& folder : folders)
-      for (const char* name : {"slices.tsv", "slices.safetensors", "synthetic.nii.gz"})
+      for (const char* name :
+           {"cohort.json", "slices.tsv", "slices.safetensors", "synthetic.nii.gz"})
         if (std::filesystem::exists(std::filesystem::path(folder) / name))
           files.push_back(std::filesystem::path(folder) / name);
+    if (!run_.empty()) {
+      files.push_back(std::filesystem::path(run_) / "run.json");
+      if (!report_.empty()) files.push_back(chosen_checkpoint(run_));
+    }
+    if (atlas_ != "auto" && atlas_ != "none") files.push_back(atlas_);
     return files;
   }
 
@@ -265,6 +275,7 @@ class Evaluate : public Command {
     const auto file =
         folder / (input.synthetic.size() == 1 ? std::string("suspects.png")
                                               : fmt::format("suspects_{}.png", set + 1));
+    std::filesystem::remove(file);  // of an earlier evaluation
     if (!audit.audit || audit.audit->suspects.empty()) return;
     const auto& all = audit.audit->suspects;
     std::vector<SheetRow> rows;

@@ -8,7 +8,7 @@
 
 namespace scintigen {
 
-Split split_of_run(const std::filesystem::path& run, const std::string& cohort_folder) {
+RunSplit split_of_run(const std::filesystem::path& run, const std::string& cohort_folder) {
   const auto record = nlohmann::json::parse(read_file(run / "run.json"), nullptr, false);
   require(!record.is_discarded() && record.contains("settings") &&
               record["settings"].contains("held_out"),
@@ -21,13 +21,13 @@ Split split_of_run(const std::filesystem::path& run, const std::string& cohort_f
     const auto file = folder / std::filesystem::path(input.value("path", "")).filename();
     require(file.filename() == "cohort.json" || !std::filesystem::exists(file) ||
                 sha256_of_file(file) == input.value("sha256", ""),
-            "{}: is not the file the run was trained on; name the run's own cohort with --cohort",
-            file.string());
+            "{}: is not the file the run was trained on; name the run's own cohort", file.string());
   }
   const auto where = settings.value("where", "");
   if (!where.empty()) cohort = cohort.where(where);
   const auto held_out = settings["held_out"].get<std::vector<std::string>>();
-  return split_by_patient(cohort, held_out);
+  auto split = split_by_patient(cohort, held_out);
+  return {std::move(cohort), std::move(split)};
 }
 
 }  // namespace scintigen

@@ -8,9 +8,13 @@
 
 namespace scintigen {
 
+struct RunSplit {
+  PreparedCohort cohort;  ///< the rows that the run used (its `where`)
+  Split split;            ///< of them; held_out has no rows where nobody was held out
+};
+
 /// The split of a run, read back from its run.json; `cohort_folder` empty: where the run found it.
-/// Where nobody was held out that part has no rows.
 /// throws  Error: not a run, another cohort than the run's (by SHA-256)
-Split split_of_run(const std::filesystem::path& run, const std::string& cohort_folder);
+RunSplit split_of_run(const std::filesystem::path& run, const std::string& cohort_folder);
 
 }  // namespace scintigen

@@ -42,7 +42,7 @@ class Select : public Command {
       candidates.push_back(run / "checkpoints" / "best.safetensors");
     require(!candidates.empty(), "{}: holds no checkpoint; expected a run of `scintigen train`",
             run_);
-    const auto split = split_of_run(run, cohort_);
+    const auto split = split_of_run(run, cohort_).split;
     require(split.held_out.size() > 0,
             "{}: the run held out no patient, so nothing can judge its checkpoints; train with "
             "--hold-out 2",

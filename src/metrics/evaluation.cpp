@@ -15,7 +15,7 @@ namespace {
 
 constexpr size_t kMostConditions = 64;
 constexpr size_t kMostSets = 4;
-constexpr int64_t kMostSlices = 100000;
+constexpr int64_t kMostSlices = 5000;  // the audit compares each with each: minutes
 
 void check_set(const SliceSet& set, const SliceSet& reference, const char* what) {
   require(set.size() > 0, "evaluate: {} '{}' has no slices", what, set.name);
@@ -29,16 +29,29 @@ void check_set(const SliceSet& set, const SliceSet& reference, const char* what)
   require(set.slices.size(0) == static_cast<int64_t>(set.table.rows.size()),
           "evaluate: {} '{}' has {} slices and {} rows in its table", what, set.name, set.size(),
           set.table.rows.size());
-  require(set.size() <= kMostSlices, "evaluate: {} '{}' has {} slices; expected at most {}", what,
-          set.name, set.size(), kMostSlices);
+  require(set.size() <= kMostSlices,
+          "evaluate: {} '{}' has {} slices; expected at most {}: take a part "
+          "with --where",
+          what, set.name, set.size(), kMostSlices);
+}
+
+void check_name(const std::string& name) {
+  const std::set<std::string> missing = {"", "n/a", "NA", "nan", "training"};
+  require(missing.count(name) == 0 &&
+              std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 32; }),
+          "evaluate: '{}' cannot be the name of a set: it stands for something else or holds a "
+          "control character; name it with --name",
+          name);
 }
 
 void check_input(const EvaluationInput& input, const EvaluationSettings& settings) {
   check_set(input.reference, input.reference, "the real set");
   require(!input.synthetic.empty() && input.synthetic.size() <= kMostSets,
           "evaluate: {} synthetic sets; expected 1 to {}", input.synthetic.size(), kMostSets);
-  std::set<std::string> names = {input.reference.name, "training"};
+  check_name(input.reference.name);
+  std::set<std::string> names = {input.reference.name};
   for (const auto& set : input.synthetic) {
+    check_name(set.name);
     check_set(set, input.reference, "the synthetic set");
     require(names.insert(set.name).second,
             "evaluate: two sets are called '{}'; give each a name of its own", set.name);

@@ -59,7 +59,7 @@ struct QuantityDifference {
   double mean = 0, sd = 0;
   std::optional<double> difference;            ///< of means, in SD of the reference's slices
   std::optional<ConfidenceInterval> interval;  ///< of it, 90 %, patients drawn
-  std::optional<double> p;  ///< Welch's t on patients' means (Dunnett's of 2 sets and more)
+  std::optional<double> p;                     ///< Welch's t on patients' means
   std::optional<double> adjusted_p;  ///< Holm over the conditions of this quantity and set
   std::string test;                  ///< which test gave p
   Agreement agreement = Agreement::unknown;

@@ -62,12 +62,10 @@ SetAudit audit_set(const SliceSet& synthetic, const EvaluationInput& input,
                    const EvaluationSettings& settings) {
   SetAudit result;
   result.set = synthetic.name;
-  if (input.training.size() == 0)
-    result.why = "the slices that were trained on are not known: name the run with --run";
-  else if (!input.reference_is_held_out)
+  if (input.training.size() == 0 || !input.reference_is_held_out)
     result.why =
-        "nobody was kept out of training, so nothing says how near a stranger's slice lies; train "
-        "with --hold-out";
+        "no patients are known to have been held out, so nothing says how near a stranger's slice "
+        "lies; name a run that was trained with --hold-out, and do not compare --against all";
   if (!result.why.empty()) return result;
   result.audit = audit_copies(synthetic.slices, input.training.slices, input.reference.slices,
                               settings.shift_px);

@@ -150,22 +150,43 @@ FeatureSpace distances_in(FeatureSpace space, const std::vector<Side>& sides,
   return space;
 }
 
+/// A condition that a set has under a tenth as often as the reference has it, its size allowed for,
+/// would cut the whole set to a handful.
+constexpr double kLeastShare = 0.1;
+
+CountsByCondition counts_of(const SortedSets& sorted, size_t set) {
+  CountsByCondition counts;
+  for (size_t condition = 0; condition < sorted.conditions.size(); ++condition)
+    if (sorted.counts[set][condition] > 0)
+      counts[sorted.conditions[condition]] = sorted.counts[set][condition];
+  return counts;
+}
+
 CountsByCondition common_conditions(const SortedSets& sets, const SortedSets& training,
                                     bool has_training, std::vector<std::string>& warnings) {
+  const auto reference = counts_of(sets, 0);
+  std::vector<CountsByCondition> others;
+  for (size_t set = 1; set < sets.sets.size(); ++set) others.push_back(counts_of(sets, set));
+  if (has_training) others.push_back(counts_of(training, 0));
+  const auto total = [](const CountsByCondition& counts) {
+    double sum = 0;
+    for (const auto& entry : counts) sum += static_cast<double>(entry.second);
+    return sum;
+  };
   CountsByCondition wanted;
   std::vector<std::string> left_out;
-  const auto in_training = [&](const std::string& condition) {
-    const auto place = std::find(training.conditions.begin(), training.conditions.end(), condition);
-    return place != training.conditions.end() &&
-           training.counts[0][static_cast<size_t>(place - training.conditions.begin())] > 0;
-  };
-  for (size_t condition = 0; condition < sets.conditions.size(); ++condition) {
-    bool everywhere = !has_training || in_training(sets.conditions[condition]);
-    for (const auto& counts : sets.counts) everywhere = everywhere && counts[condition] > 0;
-    if (everywhere)
-      wanted[sets.conditions[condition]] = sets.counts[0][condition];
-    else if (sets.counts[0][condition] > 0)
-      left_out.push_back(sets.conditions[condition]);
+  for (const auto& [condition, count] : reference) {
+    bool enough = true;
+    for (const auto& other : others) {
+      const auto found = other.find(condition);
+      const double there = found == other.end() ? 0 : static_cast<double>(found->second);
+      enough = enough &&
+               there / total(other) > kLeastShare * static_cast<double>(count) / total(reference);
+    }
+    if (enough)
+      wanted[condition] = count;
+    else
+      left_out.push_back(condition);
   }
   if (!left_out.empty())
     warnings.push_back(fmt::format("distances: left out for want of slices in some set: {}",
@@ -200,7 +221,8 @@ std::vector<FeatureSpace> compare_distributions(const SortedSets& sets,
   const auto& basis = has_training ? input.training.slices : input.reference.slices;
   const auto whose = has_training ? "training" : "real";
   std::vector<FeatureSpace> spaces;
-  if (basis.size(0) >= kFewestSlices) {
+  const bool varies = (basis - basis[0]).abs().max().item<double>() > 0;
+  if (basis.size(0) >= kFewestSlices && varies) {
     const auto components =
         principal_components(basis, std::min(settings.components, basis.size(0) / 3));
     std::vector<torch::Tensor> features;
@@ -229,8 +251,10 @@ std::vector<FeatureSpace> compare_distributions(const SortedSets& sets,
          {}},
         sides, radiomic, settings));
   } else {
-    warnings.push_back(fmt::format("distances: {} {} slices cannot span a feature space; needs {}",
-                                   basis.size(0), whose, kFewestSlices));
+    warnings.push_back(
+        fmt::format("distances: {} {} slices cannot span a feature space; needs {} "
+                    "that differ",
+                    basis.size(0), whose, kFewestSlices));
   }
   return spaces;
 }

@@ -10,6 +10,7 @@
 namespace scintigen {
 namespace {
 
+constexpr double kNoVariety = 1e-5;
 constexpr double kMaskThreshold = 0.2;  // of the mean slice, as select's
 
 /// Sums by group of a set's slices in one condition, so that any group can be left out.
@@ -28,7 +29,8 @@ struct GroupSums {
       squares = squares - square[left_out];
     }
     const auto variance = ((squares - total.square() / n) / (n - 1)).clamp_min(0);
-    return variance.sqrt().masked_select(mask).mean().item<double>();
+    // Images that are all the same leave rounding, which is no variety.
+    return std::max(variance.sqrt().masked_select(mask).mean().item<double>(), kNoVariety);
   }
 };
 
@@ -96,7 +98,8 @@ ConditionMaps map_condition(const SortedSets& sets, size_t condition) {
     if (set == 0 || !own.variance || !reference.variance) continue;
     const double half = jackknife_half_width(*own.variance + *reference.variance,
                                              std::min(own.groups, reference.groups));
-    interval = ConfidenceInterval{*ratio * std::exp(-half), *ratio * std::exp(half), 0.95};
+    if (std::isfinite(half))
+      interval = ConfidenceInterval{*ratio * std::exp(-half), *ratio * std::exp(half), 0.95};
   }
   return maps;
 }

@@ -26,8 +26,8 @@ void say_why(Json& json, const std::string& why) {
 Json difference_json(const QuantityDifference& difference) {
   Json json = {{"set", difference.set},
                {"n", difference.n},
-               {"mean", difference.mean},
-               {"sd", difference.sd},
+               {"mean", difference.n > 0 ? Json(difference.mean) : Json(nullptr)},
+               {"sd", difference.n > 1 ? Json(difference.sd) : Json(nullptr)},
                {"difference_in_sd", or_null(difference.difference)},
                {"interval", or_null(difference.interval)},
                {"p", or_null(difference.p)},
@@ -43,12 +43,13 @@ Json quantity_json(const Quantity& quantity) {
                {"unit", quantity.unit},     {"definition", quantity.definition},
                {"judged", quantity.judged}, {"conditions", Json::array()}};
   for (const auto& condition : quantity.conditions) {
-    Json entry = {{"condition", condition.condition},
-                  {"n", condition.reference_n},
-                  {"patients", condition.reference_patients},
-                  {"mean", condition.reference_mean},
-                  {"sd", condition.reference_sd},
-                  {"sets", Json::array()}};
+    Json entry = {
+        {"condition", condition.condition},
+        {"n", condition.reference_n},
+        {"patients", condition.reference_patients},
+        {"mean", condition.reference_n > 0 ? Json(condition.reference_mean) : Json(nullptr)},
+        {"sd", condition.reference_n > 1 ? Json(condition.reference_sd) : Json(nullptr)},
+        {"sets", Json::array()}};
     for (const auto& set : condition.sets) entry["sets"].push_back(difference_json(set));
     if (condition.comparison) entry["comparison"] = comparison_to_json(*condition.comparison);
     json["conditions"].push_back(std::move(entry));

@@ -46,8 +46,15 @@ std::vector<FeatureSpace> compare_distributions(const SortedSets& sets,
 SetAudit audit_set(const SliceSet& synthetic, const EvaluationInput& input,
                    const EvaluationSettings& settings);
 
-/// findings, headline, warnings and methods of an evaluation whose numbers are there.
+/// "a; b; c; and 4 more": the first `most`.
+std::string names(const std::vector<std::string>& all, size_t most = 3);
+
+/// findings of an evaluation whose numbers are there; then describe().
 void judge(Evaluation& evaluation, const EvaluationInput& input,
            const EvaluationSettings& settings);
+
+/// headline, warnings and methods of an evaluation whose findings are there.
+void describe(Evaluation& evaluation, const EvaluationInput& input,
+              const EvaluationSettings& settings);
 
 }  // namespace scintigen

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "core/error.h"
 #include "metrics/adjust.h"
@@ -16,9 +17,12 @@
 namespace scintigen {
 namespace {
 
+const char* const kSideBalance = "left_lower";
 constexpr double kEquivalenceLevel = 0.90;  // two one-sided tests at 5 %
 constexpr size_t kFewestSlices = 3;
 constexpr int64_t kFewestPatients = 3;
+constexpr int64_t kFewestPatientsForEquivalence = 8;  // a bootstrap of fewer is far too narrow
+constexpr double kFairCoin = 0.5;                     // SD of a share, whatever the real share is
 
 /// What a comparison of one condition starts from: values and the patient of each, by set.
 struct ConditionValues {
@@ -47,48 +51,62 @@ Table comparison_table(const ConditionValues& found, const SortedSets& sets,
   table.name = key;
   table.columns = {"value", "set", "patient"};
   for (size_t set = 0; set < found.values.size(); ++set)
-    for (size_t i = 0; i < found.values[set].size(); ++i)
+    for (size_t i = 0; found.values[set].size() >= kFewestSlices && i < found.values[set].size();
+         ++i)
       table.add_row(
           {number_text(found.values[set][i]), sets.sets[set]->name, found.patients[set][i]});
   return table;
 }
 
-std::vector<ClusteredValue> clustered(const ConditionValues& found) {
+/// The reference as group 0 and one set as group 1.
+std::vector<ClusteredValue> clustered(const ConditionValues& found, size_t other) {
   std::vector<ClusteredValue> values;
   std::map<std::string, size_t> number;
-  for (size_t set = 0; set < found.values.size(); ++set)
+  for (const size_t set : {size_t{0}, other})
     for (size_t i = 0; i < found.values[set].size(); ++i)
-      values.push_back({set, number.emplace(found.patients[set][i], number.size()).first->second,
+      values.push_back({set == 0 ? size_t{0} : size_t{1},
+                        number.emplace(found.patients[set][i], number.size()).first->second,
                         found.values[set][i]});
   return values;
 }
 
-/// p of a set against the reference, by patients' means where the table knows them.
+/// Every test of stats, over the sets that have enough slices.
+std::optional<Comparison> whole_comparison(const ConditionValues& found, const SortedSets& sets,
+                                           const SliceValues& values, double sd,
+                                           const EvaluationSettings& settings) {
+  const auto table = comparison_table(found, sets, values.key);
+  std::set<std::string> groups;
+  for (const auto& row : table.rows) groups.insert(row[1]);
+  if (found.values.front().size() < kFewestSlices || groups.size() < 2) return std::nullopt;
+  ComparisonSettings comparison;
+  comparison.value = "value";
+  comparison.group = "set";
+  comparison.cluster = "patient";
+  comparison.seed = settings.seed;
+  comparison.resamples = settings.resamples;
+  if (sd > 0) comparison.margin = settings.margin * sd;
+  return compare_groups(table, comparison);
+}
+
+/// p of a set against the reference, by patients' means.
 void add_p(QuantityDifference& difference, const Comparison& comparison,
            const std::string& reference) {
   const auto& by = comparison.by_cluster ? *comparison.by_cluster : comparison;
   for (const auto& pair : by.pairs) {
     const bool this_one = (pair.a == reference && pair.b == difference.set) ||
                           (pair.b == reference && pair.a == difference.set);
-    if (!this_one || by.groups.size() > 2) continue;
+    if (!this_one) continue;
     for (const auto& [name, test] : pair.tests)
       if (name == "welch_t") difference.p = test.p;
     difference.test = "Welch's t on patients' means";
   }
-  for (const auto& many : by.many) {
-    if (many.name != "dunnett" || by.groups.size() <= 2) continue;
-    for (const auto& pair : many.pairs)
-      if (pair.a == difference.set || pair.b == difference.set) {
-        difference.p = pair.test.p;
-        difference.test = "Dunnett on patients' means";
-      }
-  }
 }
 
-Agreement agreement_of(const QuantityDifference& difference, double margin) {
+Agreement agreement_of(const QuantityDifference& difference, double margin, int64_t patients) {
   if (!difference.interval) return Agreement::unknown;
   const auto& interval = *difference.interval;
-  if (interval.low > -margin && interval.high < margin) return Agreement::equivalent;
+  if (interval.low > -margin && interval.high < margin)
+    return patients >= kFewestPatientsForEquivalence ? Agreement::equivalent : Agreement::undecided;
   if (interval.low > 0 || interval.high < 0) return Agreement::different;
   return Agreement::undecided;
 }
@@ -116,22 +134,9 @@ QuantityInCondition compare_condition(const SliceValues& values, const SortedSet
   result.reference_mean = reference.mean;
   result.reference_sd = std::sqrt(reference.variance);
 
-  std::optional<BootstrapMeans> bootstrap;
-  const bool all_there = std::all_of(found.values.begin(), found.values.end(),
-                                     [](const auto& own) { return own.size() >= kFewestSlices; });
-  if (all_there)
-    bootstrap = bootstrap_means(clustered(found), found.values.size(),
-                                static_cast<uint64_t>(settings.seed), settings.resamples);
-  if (all_there && values.whole_comparison) {
-    ComparisonSettings comparison;
-    comparison.value = "value";
-    comparison.group = "set";
-    comparison.cluster = "patient";
-    comparison.seed = settings.seed;
-    comparison.resamples = settings.resamples;
-    if (result.reference_sd > 0) comparison.margin = settings.margin * result.reference_sd;
-    result.comparison = compare_groups(comparison_table(found, sets, values.key), comparison);
-  }
+  if (values.key == kSideBalance) result.reference_sd = kFairCoin;
+  if (values.whole_comparison)
+    result.comparison = whole_comparison(found, sets, values, result.reference_sd, settings);
   for (size_t set = 1; set < found.values.size(); ++set) {
     QuantityDifference difference;
     const auto moments = moments_of(found.values[set]);
@@ -140,15 +145,19 @@ QuantityInCondition compare_condition(const SliceValues& values, const SortedSet
     difference.mean = moments.mean;
     difference.sd = std::sqrt(moments.variance);
     difference.why = why_not(result, difference);
-    if (difference.why.empty() && !bootstrap) difference.why = "another set has too few slices";
-    if (difference.why.empty()) difference.why = bootstrap->not_computed;
     if (difference.why.empty()) {
-      difference.difference = (moments.mean - reference.mean) / result.reference_sd;
-      auto interval = bootstrap->of_difference(set, 0, kEquivalenceLevel);
-      interval.low /= result.reference_sd;
-      interval.high /= result.reference_sd;
-      difference.interval = interval;
-      difference.agreement = agreement_of(difference, settings.margin);
+      // Each pair by itself: what is said of a set does not depend on the others.
+      const auto bootstrap = bootstrap_means(
+          clustered(found, set), 2, static_cast<uint64_t>(settings.seed), settings.resamples);
+      difference.why = bootstrap.not_computed;
+      if (difference.why.empty()) {
+        difference.difference = (moments.mean - reference.mean) / result.reference_sd;
+        auto interval = bootstrap.of_difference(1, 0, kEquivalenceLevel);
+        interval.low /= result.reference_sd;
+        interval.high /= result.reference_sd;
+        difference.interval = interval;
+        difference.agreement = agreement_of(difference, settings.margin, result.reference_patients);
+      }
     }
     if (result.comparison) add_p(difference, *result.comparison, sets.sets[0]->name);
     result.sets.push_back(std::move(difference));
@@ -225,8 +234,10 @@ std::vector<SliceValues> measure_slices(const SortedSets& sets, const Evaluation
                           "mean over all pixels / maximum of the slice", true);
   auto balance = described("abs_ln_left_right", "Left/right imbalance |ln LR|", "",
                            "|ln(mean of the left half / mean of the right half)|; " + mask, true);
-  auto lower = described("left_lower", "Side balance", "share of slices",
-                         "share of slices whose left half has the lower mean; " + mask, true);
+  auto lower = described(
+      kSideBalance, "Side balance", "share of slices",
+      "share of slices whose left half has the lower mean, in SD of a fair coin (0.5); " + mask,
+      true);
   auto ratio = described("left_right_ratio", "Left/right ratio LR", "",
                          "mean of the left half / mean of the right half; " + mask +
                              ". Left and right lesions cancel in its mean",

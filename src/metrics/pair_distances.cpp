@@ -32,6 +32,14 @@ torch::Tensor rows_without(const JackknifeGroups& groups, int64_t left_out, int6
   return torch::tensor(rows, torch::kLong);
 }
 
+/// Rows that are left of the first `most` when the largest group is out.
+int64_t fewest_left(const JackknifeGroups& groups, int64_t most) {
+  int64_t fewest = most;
+  for (int64_t group = 0; group < groups.count; ++group)
+    fewest = std::min(fewest, rows_without(groups, group, most).size(0));
+  return fewest;
+}
+
 torch::Tensor block(const torch::Tensor& matrix, const torch::Tensor& rows,
                     const torch::Tensor& columns) {
   return matrix.index_select(0, rows).index_select(1, columns);
@@ -172,8 +180,10 @@ std::vector<MeasureOfPair> measure_pair(const FeatureSample& real, const Feature
   const Pair pair(real, synthetic, seed);
   const auto values = pair.without(-1, -1);
   // Groups so large that the rest is too few to have neighbours leave no interval.
+  const int64_t same = std::min(n, m);
   const bool enough = real.groups.count >= 3 && synthetic.groups.count >= 3 &&
-                      std::min(n, m) * 2 / 3 >= kFewestRows;
+                      fewest_left(real.groups, same) >= kFewestRows &&
+                      fewest_left(synthetic.groups, same) >= kFewestRows;
   std::vector<std::vector<double>> by_real(values.size()), by_synthetic(values.size());
   if (enough) {
     for (int64_t group = 0; group < real.groups.count; ++group) {

@@ -94,7 +94,7 @@ void write_contents(Html& html, const Page& page) {
 void write_footer(Html& html) {
   html.open("footer");
   html.element("p",
-               "Research, not diagnosis. Synthetic slices show nobody's brain; no clinical "
+               "Research, not diagnosis. Synthetic slices were made by a program; no clinical "
                "decision may rest on them or on this report.");
   html.element("p", page_script().empty()
                         ? "This build of scintigen has no interactive plots (SCINTIGEN_WEB)."

@@ -40,8 +40,8 @@ void write_space(Page& page, const FeatureSpace& space) {
     row.push_back(sentence(distance.definition));
   }
   page.table(sentence(space.name) + " (" + counted(space.size, "feature") +
-                 "): distances to the reference with 95 % intervals. The column of real people is "
-                 "what is attainable.",
+                 "): distances to the reference with 95 % intervals. Where there is a "
+                 "column of real people, it is what is attainable.",
              columns, rows, {columns.size() - 1});
 }
 

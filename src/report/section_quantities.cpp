@@ -107,7 +107,9 @@ void write_quantities(Page& page) {
   }
   if (judged == static_cast<std::ptrdiff_t>(quantities.size())) return;
   page.open_section("further", "Further quantities");
-  html.element("p", "Shown for orientation; the verdict does not rest on them.");
+  html.element("p",
+               "Regional means are judged together, as one finding; the others are shown for "
+               "orientation.");
   for (size_t i = 0; i < quantities.size(); ++i) {
     if (quantities[i].judged) continue;
     html.open("details", {{"class", "part"}}).element("summary", quantities[i].name);
