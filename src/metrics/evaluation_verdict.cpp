@@ -16,8 +16,8 @@ using Grade = Finding::Grade;
 // Of n held-out slices one in 100, or with fewer the least, stands at the copy threshold: so do
 // 1 % or 1 / (n + 1) of the slices of a perfect generator.
 constexpr double kUsualSuspects = 0.02, kManySuspects = 0.05;
-constexpr double kSignificant = 0.05;
-constexpr double kExactCopy = 0.5;  // of the least held-out distance
+constexpr double kSignificant = 0.05 / 3;  // for three judged quantities, each adjusted by itself
+constexpr double kExactCopy = 0.5;         // of the least held-out distance
 constexpr double kMembershipShows = 0.6;
 constexpr double kSurelyTold = 0.75;  // nearest-neighbour accuracy
 constexpr double kFarFromReal = 2;    // times as far as other real people are
@@ -32,7 +32,7 @@ std::string in_sd(const QuantityDifference& difference) {
 struct ByAgreement {
   std::vector<std::pair<double, std::string>> different;
   size_t equivalent = 0, undecided = 0, unknown = 0;
-  size_t beyond = 0;  ///< the whole interval is outside of the margin, and adjusted p < 0.05
+  size_t beyond = 0;  ///< the whole interval is outside of the margin, and p is small
   std::string why;    ///< of the first that is unknown
 
   ByAgreement(const Quantity& quantity, size_t set, double margin) {
