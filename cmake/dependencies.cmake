@@ -19,11 +19,6 @@ find_package(ZLIB REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(Boost 1.74 REQUIRED)  # headers: Boost.Math
 
-if(SCINTIGEN_ITK)
-  block()
-    set(CMAKE_MESSAGE_LOG_LEVEL NOTICE)  # ITK loads GDCM's targets, which list at length the tools that are not installed
-    find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon ITKImageFunction ITKImageGrid ITKIONIFTI ITKTransform)
-    set(ITK_LIBRARIES ${ITK_LIBRARIES} PARENT_SCOPE)
-    set(ITK_INCLUDE_DIRS ${ITK_INCLUDE_DIRS} PARENT_SCOPE)
-  endblock()
+if(SCINTIGEN_IMAGING)
+  find_package(DCMTK REQUIRED)
 endif()

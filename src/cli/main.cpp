@@ -18,7 +18,7 @@
 namespace scintigen {
 
 bool built_with_imaging() {
-#ifdef SCINTIGEN_WITH_ITK
+#ifdef SCINTIGEN_WITH_IMAGING
   return true;
 #else
   return false;
@@ -31,7 +31,7 @@ constexpr int kFailed = 2;
 
 std::vector<CommandEntry> command_table() {
   return {simulate_command(),
-#ifdef SCINTIGEN_WITH_ITK
+#ifdef SCINTIGEN_WITH_IMAGING
           import_command(),
 #endif
           train_fastgan_command(), select_command(), generate_command(), evaluate_command(),
@@ -71,9 +71,12 @@ const CommandEntry* find_command(const std::vector<CommandEntry>& commands,
   }
   if (!methods.empty())
     throw Error("{} needs another word; there are: {}", words.front(), fmt::join(methods, ", "));
-  require(words.front() != "import",
-          "import needs ITK, and this scintigen was built without it (core-only); prepare the "
-          "cohort elsewhere and copy its folder");
+  const std::vector<std::string> imaging = {"import", "prepare", "export"};
+  require(built_with_imaging() ||
+              std::find(imaging.begin(), imaging.end(), words.front()) == imaging.end(),
+          "this scintigen was built without {} (core-only: no DICOM); prepare the cohort elsewhere "
+          "and copy its folder",
+          words.front());
   std::string typed = words.front();
   auto near = nearest_word(typed, names);
   if (!near && words.size() > 1) near = nearest_word(typed += " " + words[1], names);

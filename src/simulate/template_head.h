@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/settings.h"
-#include "simulate/grid.h"
+#include "simulate/coarse_field.h"
 
 namespace scintigen {
 

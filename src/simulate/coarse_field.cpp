@@ -1,83 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "simulate/grid.h"
-
-#include <ATen/ATen.h>
+#include "simulate/coarse_field.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 namespace scintigen {
 namespace {
 
 constexpr Point kBoxLow = {-112, -148, -112};
 constexpr std::array<int64_t, 3> kBoxPoints = {57, 66, 61};
-constexpr double kKernelReach = 3.5;  // sigmas
-
-std::vector<float> gaussian_kernel(double sigma) {
-  const auto radius = static_cast<int64_t>(std::ceil(kKernelReach * sigma));
-  std::vector<float> kernel(static_cast<size_t>(2 * radius + 1));
-  double sum = 0;
-  for (int64_t k = -radius; k <= radius; ++k)
-    sum += kernel[static_cast<size_t>(k + radius)] =
-        static_cast<float>(std::exp(-0.5 * static_cast<double>(k * k) / (sigma * sigma)));
-  for (float& weight : kernel) weight = static_cast<float>(weight / sum);
-  return kernel;
-}
-
-/// Along the axis whose neighbours lie `stride` apart: [outer][length][stride].
-void blur_axis(float* voxels, int64_t outer, int64_t length, int64_t stride, double sigma) {
-  if (sigma <= 0) return;
-  const auto kernel = gaussian_kernel(sigma);
-  const auto radius = static_cast<int64_t>(kernel.size() / 2);
-  std::vector<float> lines(static_cast<size_t>(length * stride));
-  for (int64_t o = 0; o < outer; ++o) {
-    float* const base = voxels + o * length * stride;
-    std::fill(lines.begin(), lines.end(), 0.0F);
-    for (int64_t to = 0; to < length; ++to) {
-      float* const out = lines.data() + to * stride;
-      const int64_t first = std::max<int64_t>(0, to - radius);
-      const int64_t last = std::min(length - 1, to + radius);
-      for (int64_t from = first; from <= last; ++from) {
-        const float weight = kernel[static_cast<size_t>(from - to + radius)];
-        const float* const in = base + from * stride;
-        for (int64_t s = 0; s < stride; ++s) out[s] += weight * in[s];
-      }
-    }
-    std::copy(lines.begin(), lines.end(), base);
-  }
-}
 
 }  // namespace
-
-Grid centred_grid(int64_t ni, int64_t nj, int64_t nk, double spacing_mm,
-                  const std::array<int, 3>& directions) {
-  Grid grid{ni, nj, nk, {}};
-  grid.voxel_to_world[3][3] = 1;
-  const std::array<int64_t, 3> n = {ni, nj, nk};
-  for (size_t axis = 0; axis < 3; ++axis) {
-    const auto row = static_cast<size_t>(std::abs(directions[axis]) - 1);
-    const double step = directions[axis] > 0 ? spacing_mm : -spacing_mm;
-    grid.voxel_to_world[row][axis] = step;
-    grid.voxel_to_world[row][3] = -step * static_cast<double>(n[axis] - 1) / 2;
-  }
-  return grid;
-}
-
-Volume empty_volume(const Grid& grid, const std::string& unit) {
-  Volume volume;
-  volume.voxels = torch::zeros({grid.nk, grid.nj, grid.ni}, torch::kFloat);
-  volume.voxel_to_world = grid.voxel_to_world;
-  volume.unit = unit;
-  return volume;
-}
-
-void gaussian_blur(float* voxels, int64_t ni, int64_t nj, int64_t nk,
-                   const std::array<double, 3>& sigma_voxels) {
-  blur_axis(voxels, nk * nj, ni, 1, sigma_voxels[0]);
-  blur_axis(voxels, nk, nj, ni, sigma_voxels[1]);
-  blur_axis(voxels, 1, nk, nj * ni, sigma_voxels[2]);
-}
 
 CoarseField::CoarseField(int64_t components)
     : components_(components), n_(kBoxPoints), origin_(kBoxLow) {

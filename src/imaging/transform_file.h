@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Affine maps between scans, as files that other programs open.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "core/volume.h"
+
+namespace scintigen {
+
+/// ITK's text format (Insight Transform File V1.0, AffineTransform_double_3_3, LPS+): what
+/// antsApplyTransforms, Slicer and SimpleITK take to resample the moving scan onto the fixed one.
+void write_itk_transform(const std::filesystem::path& path, const Affine& fixed_to_moving);
+/// 4 x 4 numbers, RAS+ mm, after comment lines (#) that state the convention and name both scans.
+void write_matrix(const std::filesystem::path& path, const Affine& fixed_to_moving,
+                  const std::string& fixed, const std::string& moving);
+/// Either of the two. throws Error: another kind of transform, not finite, singular
+Affine read_transform(const std::filesystem::path& path);
+
+}  // namespace scintigen
