@@ -61,9 +61,10 @@ class Doctor : public Command {
 
   int run(const std::vector<std::string>&) override {
     const auto device = use_device(device_);
-    line("scintigen", fmt::format("{}, {}", kVersion,
-                                  built_with_imaging() ? "reads scans (built with DCMTK)"
-                                                       : "core only: import, prepare and export are left out"));
+    line("scintigen",
+         fmt::format("{}, {}", kVersion,
+                     built_with_imaging() ? "reads scans (built with DCMTK)"
+                                          : "core only: import, prepare and export are left out"));
     line("LibTorch", torch_version());
     line("processor", describe_device(torch::kCPU));
     line("device", describe_device(device));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume on another grid: third-order B-spline or linear, one interpolation through any affine map.
-// Does: pre-filter and interpolation, in float32 with float64 positions, threaded.
-// Does not: choose a grid, log (the caller says what was resampled, from describe_grid()).
+// A volume on another grid: third-order B-spline or linear, one interpolation through any affine
+// map. Does: pre-filter and interpolation, in float32 with float64 positions, threaded. Does not:
+// choose a grid, log (the caller says what was resampled, from describe_grid()).
 #pragma once
 #include "core/grid.h"
 
@@ -9,11 +9,11 @@ namespace scintigen {
 
 enum class Interpolation { kLinear, kCubicSpline, kNearest };
 
-/// `source` at the points of `target`. `target_to_source` takes the target's world (mm, RAS+) to the
-/// source's; the identity where both share a world. Outside the source's voxels (their centres, by
-/// more than half a voxel) the value is `outside`. Where every target voxel falls on a source voxel
-/// (within 1e-6 voxel) values are copied: a crop, flip or pad is exact.
-/// kCubicSpline: B-spline coefficients of Unser 1999 with whole-sample mirror boundaries; may
+/// `source` at the points of `target`. `target_to_source` takes the target's world (mm, RAS+) to
+/// the source's; the identity where both share a world. Outside the source's voxels (their centres,
+/// by more than half a voxel) the value is `outside`. Where every target voxel falls on a source
+/// voxel (within 1e-6 voxel) values are copied: a crop, flip or pad is exact. kCubicSpline:
+/// B-spline coefficients of Unser 1999 with whole-sample mirror boundaries; may
 ///         overshoot, never clamped here. kNearest is for labels and masks.
 /// Target voxels larger than the source's are not pre-smoothed: blur first (gaussian_blur).
 /// throws  Error: voxels not float32 [D,H,W]; non-finite voxels with kCubicSpline (one would spread

@@ -18,10 +18,10 @@ struct BrainTemplate {
 };
 
 struct BrainMask {
-  Volume mask;             ///< 1 inside, 0 outside, float32, grid of the scan
+  Volume mask;  ///< 1 inside, 0 outside, float32, grid of the scan
   double volume_ml = 0;
-  bool doubtful = false;   ///< a brain of senseless size, open at the volume's edge, ...
-  std::string why;         ///< of `doubtful`: one clause
+  bool doubtful = false;  ///< a brain of senseless size, open at the volume's edge, ...
+  std::string why;        ///< of `doubtful`: one clause
 };
 
 /// Surface: a sphere of triangles that grows to the brain's edge. No template needed.

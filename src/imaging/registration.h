@@ -30,7 +30,7 @@ struct Registration {
   bool doubtful = false;        ///< reported, never passed on silently
   std::string why;              ///< of `doubtful`: one clause
   FlipCheck flip = FlipCheck::kNotChecked;
-  double flip_margin = 0;       ///< score as stored minus score mirrored, relative
+  double flip_margin = 0;  ///< score as stored minus score mirrored, relative
 };
 
 /// Finds fixed_to_moving. `fixed_mask` (on the fixed grid, > 0 inside) restricts where it is
