@@ -18,6 +18,9 @@ foreach(room IN ITEMS core models metrics cohort training synthesis simulate ima
   endif()
   add_executable(test_${room} ${sources})
   target_link_libraries(test_${room} PRIVATE scintigen GTest::gtest_main)
+  if(room STREQUAL "imaging")  # makes the files that it reads
+    target_link_libraries(test_${room} PRIVATE DCMTK::dcmdata DCMTK::dcmjpeg DCMTK::dcmjpls)
+  endif()
   target_include_directories(test_${room} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   set_source_files_properties(${sources} PROPERTIES COMPILE_DEFINITIONS
     "SCINTIGEN_TEST_GOLDEN=\"${PROJECT_SOURCE_DIR}/tests/golden\";SCINTIGEN_TEST_SOURCE=\"${PROJECT_SOURCE_DIR}\";SCINTIGEN_TEST_PROGRAM=\"${PROJECT_BINARY_DIR}/scintigen\"")
