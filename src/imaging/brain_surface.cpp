@@ -12,7 +12,7 @@ namespace scintigen {
 namespace {
 
 constexpr int kSplits = 4, kIterations = 600;
-constexpr double kBrainReachMm = 150;  // from the vertex of the head down to below the cerebellum
+constexpr double kBrainReachMm = 150;    // from the vertex of the head down to below the cerebellum
 constexpr double kLeastPlaneMm2 = 2000;  // of a plane that belongs to the head
 constexpr double kSmallRadiusMm = 3.33, kLargeRadiusMm = 10;
 constexpr double kIntensityStep = 0.05;
@@ -118,7 +118,8 @@ class Evolution {
     for (size_t axis = 0; axis < 3; ++axis)
       s[axis] = mean[axis] / double(surface_.neighbours[v].size()) - x[axis];
     const double along = dot(s, normal);  // s_n; above 0 where the surface is hollow
-    const double force = smoothing(along, edge) * along + kIntensityStep * intensity(x, normal) * edge;
+    const double force =
+        smoothing(along, edge) * along + kIntensityStep * intensity(x, normal) * edge;
     Point y{};
     for (size_t axis = 0; axis < 3; ++axis)
       y[axis] = x[axis] + 0.5 * (s[axis] - along * normal[axis]) + force * normal[axis];
@@ -138,8 +139,8 @@ class Evolution {
   double intensity(const Point& x, const Point& normal) const {
     float least = t_m_, most = head_.background;
     for (double depth = 0; depth <= kDarkReachMm; depth += kProbeMm) {
-      const float value = head_.at({x[0] - depth * normal[0], x[1] - depth * normal[1],
-                                    x[2] - depth * normal[2]});
+      const float value =
+          head_.at({x[0] - depth * normal[0], x[1] - depth * normal[1], x[2] - depth * normal[2]});
       least = std::min(least, value);
       if (depth <= kBrightReachMm) most = std::max(most, value);
     }

@@ -34,7 +34,7 @@ struct DicomSeries {
       patient_key;  ///< SHA-256 of issuer and patient's ID: tells patients apart, never shown
   std::string study_uid, series_uid, frame_of_reference_uid;
   DicomTechnical technical;
-  int64_t slices = 0;   ///< files, or frames of a multi-frame file
+  int64_t slices = 0;   ///< of the volume; 0 where it is refused
   std::string refusal;  ///< not empty: why it cannot be used ("raw projections (TOMO) ...")
 };
 

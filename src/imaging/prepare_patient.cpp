@@ -158,9 +158,11 @@ void Preparation::read_scans() {
     scan.record = {{"session", source->session},
                    {"modality", source->modality},
                    {"source", source->name()},
-                   {"unit", source->unit},
                    {"tracer", source->tracer}};
-    if (scan.volume.voxels.defined()) scan.record["grid"] = describe_grid(grid_of(scan.volume));
+    if (scan.volume.voxels.defined()) {
+      scan.record["unit"] = scan.volume.unit;
+      scan.record["grid"] = describe_grid(grid_of(scan.volume));
+    }
     scan.record["notes"] = notes;
     scans_.push_back(std::move(scan));
   }

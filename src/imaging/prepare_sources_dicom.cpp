@@ -79,7 +79,6 @@ void find_dicom_scans(PreparePlan& plan) {
       auto& with = studies[scan.modality];
       if (std::find(with.begin(), with.end(), series.study_uid) == with.end())
         with.push_back(series.study_uid);
-      scan.unit = series.technical.units;
       scan.tracer = series.technical.tracer;
       scan.series = std::move(series);
       patient.scans.push_back(std::move(scan));

@@ -71,7 +71,6 @@ void find_table_scans(PreparePlan& plan) {
     std::error_code error;
     if (std::filesystem::is_directory(file, error)) {
       scan.series = only_series(file, where);
-      if (scan.unit.empty()) scan.unit = scan.series.technical.units;
       if (scan.tracer.empty()) scan.tracer = scan.series.technical.tracer;
     } else {
       scan.file = file;

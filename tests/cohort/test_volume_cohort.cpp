@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cohort/volume_cohort.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "cohort/volume_cohort.h"
 #include "core/affine.h"
 #include "core/atomic_file.h"
 #include "core/nifti.h"
@@ -55,8 +54,7 @@ TEST_F(VolumeCohorts, ComeBackAsWritten) {
   EXPECT_EQ(read.volumes[row].unit, "Bq/mL");
   EXPECT_EQ(read.volumes[row].slope, 2.5);
   EXPECT_EQ(read.volumes[row].grid.ni, 6);
-  EXPECT_NEAR(read.volumes[row].grid.voxel_to_world[1][0],
-              volume_.voxel_to_world[1][0], 1e-6);
+  EXPECT_NEAR(read.volumes[row].grid.voxel_to_world[1][0], volume_.voxel_to_world[1][0], 1e-6);
   EXPECT_EQ(read.table.at(row, "age"), "44");
   EXPECT_TRUE(torch::equal(map_voxels(read, row), volume_.voxels));
 }
@@ -71,13 +69,13 @@ TEST_F(VolumeCohorts, MappedVoxelsStayPrivate) {
 TEST_F(VolumeCohorts, NameWhatIsMissing) {
   const auto folder = folder_.path().string();
   EXPECT_EQ(refusal([&] { read_volume_cohort(folder); }),
-            folder + ": no volumes.json; expected a folder that `scintigen prepare` finished, such "
-                     "as prepared/native");
+            folder +
+                ": no volumes.json; expected a folder that `scintigen prepare` finished, such "
+                "as prepared/native");
   write_volume_cohort(cohort_, more_, "{}");
   const auto read = read_volume_cohort(folder);
   EXPECT_EQ(refusal([&] { read.find("sub-1", "spect"); }),
-            (folder_.path() / "volumes.tsv").string() +
-                ": no spect of sub-1; there are: T1w, pet");
+            (folder_.path() / "volumes.tsv").string() + ": no spect of sub-1; there are: T1w, pet");
   std::filesystem::remove(folder_.path() / "sub-2" / "pet.nii");
   EXPECT_NE(refusal([&] { read_volume_cohort(folder); }).find("sub-2/pet.nii"), std::string::npos);
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "imaging/prepare_grid.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "core/affine.h"
+#include "imaging/prepare_grid.h"
 
 namespace scintigen {
 namespace {
@@ -21,7 +20,8 @@ Volume head(const Affine& place, torch::IntArrayRef shape) {
 
 TEST(PrepareGrid, AOneMillimetreT1IsCroppedNotInterpolated) {
   // Oblique and off centre: the grid lies on its voxels all the same.
-  const auto place = rigid_affine({10 * kDegree, -4 * kDegree, 7 * kDegree}, {-81.3, -120.7, -99.9});
+  const auto place =
+      rigid_affine({10 * kDegree, -4 * kDegree, 7 * kDegree}, {-81.3, -120.7, -99.9});
   const auto t1 = head(place, {60, 70, 50});
   Volume mask = t1;
   mask.voxels = torch::zeros_like(t1.voxels);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "imaging/scaling.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "core/affine.h"
 #include "core/temporary_folder.h"
+#include "imaging/scaling.h"
 
 namespace scintigen {
 namespace {
@@ -86,7 +85,9 @@ TEST(Scaling, RefusesWhatCannotBeScaled) {
             "sub-1_pet: cannot be scaled: every value is 7");
   EXPECT_EQ(refusal([&] { scale_volume(volume, Scaling::kSuvr, nullptr, -2, "sub-1_pet"); }),
             "sub-1_pet: the mean of the reference region is -2; expected above 0");
-  EXPECT_EQ(refusal([&] { mean_inside(volume, Volume{torch::zeros({5, 6, 7}), {}, ""}, "pons"); }),
+  EXPECT_EQ(refusal([&] {
+              mean_inside(volume, Volume{torch::zeros({5, 6, 7}), {}, ""}, "pons");
+            }),
             "pons: the reference region holds no voxel");
 }
 
@@ -98,7 +99,9 @@ TEST(Scaling, IsNamedForAllOrForEachModality) {
   EXPECT_EQ(parse_scaling({"slice"}).at(""), Scaling::kSlice);
   EXPECT_EQ(refusal([] { parse_scaling({"pet=suv"}); }),
             "--scaling suv: expected none, volume, percentile, suvr, slice; did you mean suvr?");
-  EXPECT_EQ(refusal([] { parse_scaling({"pet=suvr", "pet=volume"}); }),
+  EXPECT_EQ(refusal([] {
+              parse_scaling({"pet=suvr", "pet=volume"});
+            }),
             "--scaling: pet stands twice");
 }
 
