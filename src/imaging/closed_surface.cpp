@@ -105,7 +105,7 @@ double ClosedSurface::volume_mm3() const {
 ClosedSurface icosphere(int splits) {
   ClosedSurface s;
   const double g = (1 + std::sqrt(5.0)) / 2;
-  s.vertices = {{-1, g, 0}, {1, g, 0},   {-1, -g, 0}, {1, -g, 0}, {0, -1, g}, {0, 1, g},
+  s.vertices = {{-1, g, 0},  {1, g, 0},  {-1, -g, 0}, {1, -g, 0}, {0, -1, g},  {0, 1, g},
                 {0, -1, -g}, {0, 1, -g}, {g, 0, -1},  {g, 0, 1},  {-g, 0, -1}, {-g, 0, 1}};
   for (Point& p : s.vertices) p = on_sphere(p);
   s.triangles = {{0, 11, 5}, {0, 5, 1},  {0, 1, 7},   {0, 7, 10}, {0, 10, 11},
@@ -115,8 +115,8 @@ ClosedSurface icosphere(int splits) {
   for (int split = 0; split < splits; ++split) {
     std::map<std::pair<int32_t, int32_t>, int32_t> middles;
     const auto middle = [&](int32_t a, int32_t b) {
-      const auto [found, is_new] = middles.try_emplace(
-          {std::min(a, b), std::max(a, b)}, static_cast<int32_t>(s.vertices.size()));
+      const auto [found, is_new] = middles.try_emplace({std::min(a, b), std::max(a, b)},
+                                                       static_cast<int32_t>(s.vertices.size()));
       if (is_new) {
         const Point p = s.vertices[static_cast<size_t>(a)], q = s.vertices[static_cast<size_t>(b)];
         s.vertices.push_back(on_sphere({p[0] + q[0], p[1] + q[1], p[2] + q[2]}));

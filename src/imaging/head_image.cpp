@@ -128,9 +128,8 @@ HeadImage head_image(const Volume& scan, const std::string& name) {
     for (int64_t k = begin; k < end; ++k)
       for (int64_t j = 0; j < head.grid.nj; ++j)
         for (int64_t i = 0; i < head.grid.ni; ++i)
-          head.voxels[static_cast<size_t>(i + head.grid.ni * (j + head.grid.nj * k))] =
-              linear(source, from, transform_point(to_scan, {double(i), double(j), double(k)}),
-                     head.low);
+          head.voxels[static_cast<size_t>(i + head.grid.ni * (j + head.grid.nj * k))] = linear(
+              source, from, transform_point(to_scan, {double(i), double(j), double(k)}), head.low);
   });
   return head;
 }
