@@ -7,16 +7,20 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "imaging/even_out.h"
 
 namespace scintigen {
 namespace {
 
-constexpr int kSplits = 4, kIterations = 600;
+constexpr int kSplits = 4, kFirstSplits = 3;  // 2562 vertices; the first run is only to start well
+constexpr int kIterations = 500;
 constexpr double kBrainReachMm = 150;    // from the vertex of the head down to below the cerebellum
 constexpr double kLeastPlaneMm2 = 2000;  // of a plane that belongs to the head
 constexpr double kSmallRadiusMm = 3.33, kLargeRadiusMm = 10;
 constexpr double kIntensityStep = 0.05;
-constexpr double kDarkReachMm = 20, kBrightReachMm = 10, kProbeMm = 1;
+constexpr double kDarkReachMm = 7, kBrightReachMm = 3, kProbeMm = 1;
+// Shorter than the paper's 20 and 10 mm: from the first sphere those reach into the ventricles, and
+// the surface folds there.
 constexpr double kCutPart = 5e-4;
 constexpr int kMostRounds = 4;
 constexpr double kMoreSmoothness = 1.6;
@@ -85,8 +89,8 @@ Start find_start(const HeadImage& head) {
 /// Evolves a sphere to the brain's edge; names as in the paper.
 class Evolution {
  public:
-  Evolution(const HeadImage& head, const Start& start, const SurfaceSettings& settings)
-      : head_(head), settings_(settings), t_m_(start.median), surface_(icosphere(kSplits)) {
+  Evolution(const HeadImage& head, const Start& start, const SurfaceSettings& settings, int splits)
+      : head_(head), settings_(settings), t_m_(start.median), surface_(icosphere(splits)) {
     for (Point& p : surface_.vertices)
       for (size_t axis = 0; axis < 3; ++axis)
         p[axis] = start.centre[axis] + start.radius_mm / 2 * p[axis];
@@ -163,11 +167,11 @@ double cut_part(const ClosedSurface& surface, const Grid& grid) {
   return double(cut) / double(std::max<int64_t>(1, inside));
 }
 
-Start start_again(const HeadImage& head, const ClosedSurface& found) {
-  const auto inside = winding_numbers(found, head.grid).gt(0).nonzero().to(torch::kDouble);
+Start start_again(const HeadImage& head, const ClosedSurface& found, const torch::Tensor& inside) {
+  const auto places = inside.nonzero().to(torch::kDouble);
   Start start;
-  require(inside.size(0) > 0, "brain extraction: the surface shrank to nothing; is it a T1 head?");
-  const auto middle = inside.mean(0);
+  require(places.size(0) > 0, "brain extraction: the surface shrank to nothing; is it a T1 head?");
+  const auto middle = places.mean(0);
   start.centre = transform_point(
       head.grid.voxel_to_world,
       {middle[2].item<double>(), middle[1].item<double>(), middle[0].item<double>()});
@@ -178,14 +182,16 @@ Start start_again(const HeadImage& head, const ClosedSurface& found) {
 
 }  // namespace
 
-BrainSurface find_brain_surface(const HeadImage& head, const SurfaceSettings& settings) {
-  const Start first = find_start(head);
-  const Start again = start_again(head, Evolution(head, first, settings).run());
+BrainSurface find_brain_surface(HeadImage& head, const SurfaceSettings& settings) {
+  const auto first = Evolution(head, find_start(head), settings, kFirstSplits).run();
+  const auto inside = winding_numbers(first, head.grid).gt(0);
+  even_out(head, inside);
+  const Start again = start_again(head, first, inside);
   SurfaceSettings own = settings;
   BrainSurface best;
   for (int round = 0; round < kMostRounds; ++round, own.smoothness *= kMoreSmoothness) {
     BrainSurface found;
-    found.surface = Evolution(head, again, own).run();
+    found.surface = Evolution(head, again, own, kSplits).run();
     found.cut_part = cut_part(found.surface, head.grid);
     found.rounds = round;
     if (round == 0 || found.cut_part < best.cut_part) best = std::move(found);
