@@ -27,6 +27,7 @@ struct CommandEntry {
 
 CommandEntry simulate_command();
 CommandEntry import_command();
+CommandEntry prepare_command();
 CommandEntry train_fastgan_command();
 CommandEntry select_command();
 CommandEntry generate_command();
@@ -35,7 +36,7 @@ CommandEntry metrics_command();
 CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space
 
-/// Whether `import` is in the table.
+/// Whether `import`, `prepare` and `export` are in the table.
 bool built_with_imaging();
 
 }  // namespace scintigen

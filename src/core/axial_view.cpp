@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/orientation.h"
 
 namespace scintigen {
 namespace {
@@ -21,19 +22,7 @@ AxialView axial_view(const Affine& voxel_to_world, const std::string& where) {
   for (size_t w = 0; w < 3; ++w) {
     for (size_t v = 0; v < 3; ++v) cosine[w][v] = voxel_to_world[w][v] / length[v];
   }
-  // The permutation that agrees best as a whole: taking each axis' own nearest could take one twice
-  // near 45 degrees.
-  std::array<size_t, 3> order{0, 1, 2}, best = order;  // patient axis of voxel axis v
-  double most = -1;
-  do {
-    double agreement = 0;
-    for (size_t v = 0; v < 3; ++v) agreement += std::abs(cosine[order[v]][v]);
-    if (agreement > most + 1e-9) {
-      most = agreement;
-      best = order;
-    }
-  } while (std::next_permutation(order.begin(), order.end()));
-
+  const auto best = nearest_patient_axes(voxel_to_world);
   static const std::array<const char*, 3> stored = {"sagittal", "coronal", "axial"};
   require(best[2] == 2,
           "{}: slices are {} (the third voxel axis runs {}); expected axial; reorient the volume "

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// NIfTI-1 headers and a NIfTI-1 writer that needs no ITK (a bare GPU node writes its synthetic
-// scans with it). Does: judge a header before any reader allocates; write volumes with both forms
-// set.  Does not: read voxels (core/volume_io.h does, in bounded memory).
+// NIfTI-1 headers and a NIfTI-1 writer (a bare GPU node writes its synthetic scans with it). Does:
+// judge a header before any reader allocates; write volumes with both forms set.  Does not: read
+// voxels (core/volume_io.h does, in bounded memory).
 #pragma once
 #include <cstdint>
 #include <filesystem>

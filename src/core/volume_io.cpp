@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/volume_io.h"
 
+#include <ATen/ATen.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -262,42 +263,78 @@ Converter converter_of(int datatype, const std::string& where) {
   }
 }
 
-}  // namespace
+/// A file whose header is judged; its stream stands behind the header.
+struct Opened {
+  NiftiHeader judged;
+  Placement placement;
+  std::vector<int64_t> shape;  // i, j, k
+  Affine voxel_to_world;
+  int64_t voxels() const { return shape[0] * shape[1] * shape[2]; }
+};
 
-Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes) {
+Opened open_header(const std::filesystem::path& path, ByteStream& stream,
+                   std::vector<std::string>* notes) {
   const auto where = path.string();
-  const auto judged = check_nifti(path);
-  auto shape = judged.shape;
+  Opened opened;
+  opened.judged = check_nifti(path);
+  auto& shape = opened.shape = opened.judged.shape;
   require(shape.size() <= 3, "{}: volume is {}-D [{}]; expected 3-D; extract one frame first",
           where, shape.size(), fmt::join(shape, ","));
   shape.resize(3, 1);
-  const auto convert_voxels = converter_of(judged.datatype, where);
-  const int64_t voxels = judged.data_bytes / judged.voxel_bytes;
-  require(voxels <= kLargestVolume_bytes / 4, "{}: {} voxels; at most {} are read", where, voxels,
-          kLargestVolume_bytes / 4);
-
-  ByteStream stream(path);
+  require(opened.voxels() <= kLargestVolume_bytes / 4, "{}: {} voxels; at most {} are read", where,
+          opened.voxels(), kLargestVolume_bytes / 4);
   std::array<uint8_t, 540> header{};
-  stream.read(header.data(), judged.version == 2 ? 540 : 348);
-  const auto placement = read_placement(header.data(), judged);
+  stream.read(header.data(), opened.judged.version == 2 ? 540 : 348);
+  opened.placement = read_placement(header.data(), opened.judged);
   std::vector<std::string> strange;
-  Volume volume;
-  volume.voxel_to_world = choose_affine(placement, shape, where, strange);
+  opened.voxel_to_world = choose_affine(opened.placement, shape, where, strange);
   for (const auto& note : strange) {
     if (!notes) warn(note);
   }
   if (notes) notes->insert(notes->end(), strange.begin(), strange.end());
+  return opened;
+}
 
+}  // namespace
+
+Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes) {
+  ByteStream stream(path);
+  const auto opened = open_header(path, stream, notes);
+  const auto& [judged, placement, shape, voxel_to_world] = opened;
+  const auto convert_voxels = converter_of(judged.datatype, path.string());
+  Volume volume;
+  volume.voxel_to_world = voxel_to_world;
   volume.voxels = torch::empty({shape[2], shape[1], shape[0]}, torch::kFloat);
   float* out = volume.voxels.data_ptr<float>();
   stream.skip_to(placement.voxel_offset);
   const int64_t chunk = (1 << 20) / judged.voxel_bytes;
   std::vector<uint8_t> bytes(static_cast<size_t>(chunk * judged.voxel_bytes));
-  for (int64_t done = 0; done < voxels; done += chunk) {
-    const int64_t count = std::min(chunk, voxels - done);
+  for (int64_t done = 0; done < opened.voxels(); done += chunk) {
+    const int64_t count = std::min(chunk, opened.voxels() - done);
     stream.read(bytes.data(), static_cast<size_t>(count * judged.voxel_bytes));
     convert_voxels(bytes.data(), count, placement, judged.swapped, out + done);
   }
+  return volume;
+}
+
+Volume map_volume(const std::filesystem::path& path) {
+  ByteStream stream(path);
+  const auto opened = open_header(path, stream, nullptr);
+  const auto& [judged, placement, shape, voxel_to_world] = opened;
+  constexpr int kFloat32 = 16;
+  require(judged.datatype == kFloat32 && !judged.swapped && placement.slope == 1 &&
+              placement.intercept == 0 && placement.voxel_offset % 4 == 0 &&
+              path.extension() == ".nii",
+          "{}: cannot be mapped into memory; expected uncompressed float32 (.nii) without scaling, "
+          "as prepare writes it",
+          path.string());
+  const int64_t before = placement.voxel_offset / 4;
+  Volume volume;
+  volume.voxel_to_world = voxel_to_world;
+  volume.voxels =
+      at::from_file(path.string(), /*shared=*/false, before + opened.voxels(), torch::kFloat)
+          .narrow(0, before, opened.voxels())
+          .view({shape[2], shape[1], shape[0]});
   return volume;
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Volumes from NIfTI files.
 // Does: NIfTI-1 and NIfTI-2, either byte order, .nii and .nii.gz, scaling, the affine in RAS mm.
-// Does not: go through ITK. ITK 5.2.1 refuses NIfTI-2 and sheared sforms and holds the file twice;
-// check_nifti() has judged the header already, and what remains is a stream of numbers.
+// Does not: use a library. check_nifti() has judged the header, and what remains is a stream of
+// numbers; ITK 5.2.1, say, refuses NIfTI-2 and sheared sforms and holds the file twice.
 #pragma once
 #include <filesystem>
 #include <string>
@@ -22,5 +22,10 @@ namespace scintigen {
 /// Checked tests/core/test_volume_io.cpp: 48 orientations x {sform, qform}, every number type,
 ///         both byte orders, NIfTI-2, against files written byte by byte
 Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
+
+/// The same of an uncompressed float32 .nii of this machine's byte order, without scaling: pages
+/// are read when touched and shared between processes. What is written to the tensor stays private.
+/// throws  Error: all of read_volume(); a file of another kind
+Volume map_volume(const std::filesystem::path& path);
 
 }  // namespace scintigen

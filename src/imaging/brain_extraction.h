@@ -18,7 +18,8 @@ struct BrainTemplate {
 };
 
 struct BrainMask {
-  Volume mask;  ///< 1 inside, 0 outside, float32, grid of the scan
+  Volume mask;         ///< 1 inside, 0 outside, float32, grid of the scan
+  std::string method;  ///< surface, atlas, threshold
   double volume_ml = 0;
   bool doubtful = false;  ///< a brain of senseless size, open at the volume's edge, ...
   std::string why;        ///< of `doubtful`: one clause
@@ -31,5 +32,13 @@ BrainMask extract_brain_surface(const Volume& t1);
 BrainMask extract_brain_atlas(const Volume& t1, const BrainTemplate& brain_template);
 /// PET and SPECT: threshold from the histogram, largest component, holes filled.
 BrainMask extract_brain_emission(const Volume& scan);
+
+/// By method: "surface", "atlas" or "auto", the better one, with the other as its check: where they
+/// disagree much, the mask is doubtful.
+BrainMask extract_brain(const Volume& t1, const std::string& method,
+                        const BrainTemplate& brain_template);
+
+/// throws  Error: a file that cannot be read, other grids, a mask that is empty or everything
+BrainTemplate load_brain_template(const std::string& head, const std::string& mask);
 
 }  // namespace scintigen

@@ -49,6 +49,7 @@ DicomSeries series_of(std::vector<DicomImage> images) {
   std::vector<std::string> notes;
   try {
     const auto stack = stack_dicom(images, notes);
+    series.slices = stack.grid.nk;
     std::vector<bool> listed(images.size(), false);
     for (const auto& slice : stack.slices) {
       if (!listed[slice.image]) series.files.push_back(images[slice.image].path);

@@ -24,6 +24,7 @@ struct DicomTechnical {
   std::string units;         ///< (0054,1001), as it stands: BQML, CNTS, ...
   std::string manufacturer;  ///< one of a known list, else ""
   double slice_thickness_mm = 0;
+  double echo_time_ms = 0, repetition_time_ms = 0, inversion_time_ms = 0;  ///< MR; 0 = not given
 };
 
 /// One series as found in a folder: files sorted along the slice normal.
@@ -33,6 +34,7 @@ struct DicomSeries {
       patient_key;  ///< SHA-256 of issuer and patient's ID: tells patients apart, never shown
   std::string study_uid, series_uid, frame_of_reference_uid;
   DicomTechnical technical;
+  int64_t slices = 0;   ///< of the volume; 0 where it is refused
   std::string refusal;  ///< not empty: why it cannot be used ("raw projections (TOMO) ...")
 };
 

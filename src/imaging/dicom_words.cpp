@@ -6,6 +6,7 @@
 #include <cctype>
 #include <utility>
 
+#include "core/error.h"
 #include "imaging/dicom_values.h"
 
 namespace scintigen {
@@ -136,6 +137,22 @@ std::string pet_refusal(DcmItem& data_set) {
   return "";
 }
 
+/// A time of an MR series: at the top level, or (enhanced) in the functional groups, shared or of
+/// the first frame. 0 where it is not given or cannot be read: it only tells kinds of MR apart.
+double timing_ms(DcmItem& data_set, const DcmTagKey& top, const DcmTagKey& group,
+                 const DcmTagKey& inside) {
+  try {
+    if (const auto value = dicom_numbers(data_set, top); !value.empty()) return value[0];
+    for (const auto& groups :
+         {DCM_SharedFunctionalGroupsSequence, DCM_PerFrameFunctionalGroupsSequence})
+      if (DcmItem* const item = dicom_item(data_set, groups))
+        if (DcmItem* const timing = dicom_item(*item, group))
+          if (const auto value = dicom_numbers(*timing, inside); !value.empty()) return value[0];
+  } catch (const Error&) {
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string dicom_uid_name(const std::string& uid) {
@@ -164,6 +181,12 @@ DicomTechnical dicom_technical(DcmItem& data_set) {
   } catch (const std::exception&) {
     technical.slice_thickness_mm = 0;  // it places nothing
   }
+  technical.echo_time_ms =
+      timing_ms(data_set, DCM_EchoTime, DCM_MREchoSequence, DCM_EffectiveEchoTime);
+  technical.repetition_time_ms = timing_ms(
+      data_set, DCM_RepetitionTime, DCM_MRTimingAndRelatedParametersSequence, DCM_RepetitionTime);
+  technical.inversion_time_ms =
+      timing_ms(data_set, DCM_InversionTime, DCM_MRModifierSequence, DCM_InversionTimes);
   return technical;
 }
 

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/atomic_file.h"
+
 namespace scintigen {
 namespace {
 
@@ -96,6 +98,19 @@ std::string base64(std::string_view bytes) {
       result += i + k <= bytes.size() ? digits[word >> (18 - 6 * k) & 63] : '=';
   }
   return result;
+}
+
+std::string content_security_policy(std::string_view script, const std::string& images) {
+  std::string source = "'none'";
+  if (!script.empty()) {  // the policy's form of SHA-256: base64 of its 32 bytes
+    const std::string hex = sha256_of_bytes(script);
+    std::string bytes;
+    for (size_t i = 0; i < hex.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    source = "'sha256-" + base64(bytes) + "'";
+  }
+  return "default-src 'none'; img-src " + images + "; style-src 'unsafe-inline'; script-src " +
+         source + "; base-uri 'none'; form-action 'none'";
 }
 
 std::string figure_text(double value, int digits) {

@@ -15,6 +15,11 @@ std::string escaped(std::string_view text);
 /// RFC 4648, section 4.
 std::string base64(std::string_view bytes);
 
+/// The content of a page's Content-Security-Policy: this script alone may run (none where empty),
+/// pictures come from `images` alone ("data: blob:"), nothing else is loaded or sent. Holds even if
+/// markup slipped through.
+std::string content_security_policy(std::string_view script, const std::string& images);
+
 /// A number for a reader: `digits` significant ones, no exponent between 1e-4 and 1e6, a true minus
 /// sign; "–" for what is not finite.
 std::string figure_text(double value, int digits = 3);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imaging/prepare_grid.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/affine.h"
+#include "core/error.h"
+#include "core/orientation.h"
+#include "core/resample.h"
+#include "core/table.h"
+
+namespace scintigen {
+namespace {
+
+constexpr double kWorthBlurring = 1.2;  // times larger
+constexpr double kFwhmOfSigma = 2.354820045030949;
+constexpr Point kBoxLow_mm = {-78, -112, -70}, kBoxHigh_mm = {78, 76, 85};
+
+/// Gram-Schmidt from the slice normal: of an orthogonal affine the unit axes themselves.
+std::array<Point, 3> unit_axes(const Affine& affine) {
+  std::array<Point, 3> axes{};
+  for (const size_t v : {2U, 1U, 0U}) {
+    Point axis = {affine[0][v], affine[1][v], affine[2][v]};
+    for (size_t u = v + 1; u < 3; ++u) {
+      const double along = axis[0] * axes[u][0] + axis[1] * axes[u][1] + axis[2] * axes[u][2];
+      for (size_t w = 0; w < 3; ++w) axis[w] -= along * axes[u][w];
+    }
+    const double length = std::hypot(axis[0], axis[1], axis[2]);
+    for (size_t w = 0; w < 3; ++w) axes[v][w] = axis[w] / length;
+  }
+  return axes;
+}
+
+/// First and last index with a voxel above 0 along each of i, j, k; everything where there is none.
+std::array<std::array<double, 2>, 3> box_of(const Volume& volume, bool inside) {
+  std::array<std::array<double, 2>, 3> box{};
+  const auto above = inside ? volume.voxels > 0 : torch::Tensor();
+  for (int64_t v = 0; v < 3; ++v) {
+    const int64_t dimension = 2 - v;
+    auto& [low, high] = box[static_cast<size_t>(v)];
+    high = static_cast<double>(volume.voxels.size(dimension) - 1);
+    if (!inside) continue;
+    auto line = above;
+    for (int64_t other = 2; other >= 0; --other)
+      if (other != dimension) line = line.any(other, /*keepdim=*/true);
+    const auto places = line.flatten().nonzero();
+    if (places.numel() == 0) continue;
+    low = static_cast<double>(places.min().item<int64_t>());
+    high = static_cast<double>(places.max().item<int64_t>());
+  }
+  return box;
+}
+
+}  // namespace
+
+Grid grid_around(const Volume& reference, const Volume& mask, const std::array<int64_t, 3>& matrix,
+                 double spacing_mm) {
+  const auto axes = unit_axes(reference.voxel_to_world);
+  const auto box = box_of(mask.voxels.defined() ? mask : reference, mask.voxels.defined());
+  const auto centre = transform_point(
+      reference.voxel_to_world,
+      {(box[0][0] + box[0][1]) / 2, (box[1][0] + box[1][1]) / 2, (box[2][0] + box[2][1]) / 2});
+  Grid grid{matrix[0], matrix[1], matrix[2], identity_affine()};
+  for (size_t v = 0; v < 3; ++v) {
+    const double half = spacing_mm * static_cast<double>(matrix[v] / 2);
+    double from_voxel =
+        0;  // of the first grid point, along axis v, from the reference's first voxel
+    for (size_t w = 0; w < 3; ++w)
+      from_voxel += axes[v][w] * (centre[w] - reference.voxel_to_world[w][3]);
+    const double start = spacing_mm * std::round((from_voxel - half) / spacing_mm);
+    for (size_t w = 0; w < 3; ++w) {
+      grid.voxel_to_world[w][v] = spacing_mm * axes[v][w];
+      grid.voxel_to_world[w][3] += start * axes[v][w];
+    }
+  }
+  for (size_t w = 0; w < 3; ++w) grid.voxel_to_world[w][3] += reference.voxel_to_world[w][3];
+  return grid;
+}
+
+Grid template_grid(double spacing_mm) {
+  Grid grid{0, 0, 0, identity_affine()};
+  for (size_t v = 0; v < 3; ++v) {
+    const auto steps =
+        static_cast<int64_t>(std::floor((kBoxHigh_mm[v] - kBoxLow_mm[v]) / spacing_mm + 1e-9));
+    (v == 0 ? grid.ni : v == 1 ? grid.nj : grid.nk) = steps + 1;
+    grid.voxel_to_world[v][v] = spacing_mm;
+    grid.voxel_to_world[v][3] = kBoxLow_mm[v];
+  }
+  return grid;
+}
+
+Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
+                 const std::string& interpolation, std::vector<std::string>& steps) {
+  const auto from = spacing_mm(source.voxel_to_world);
+  const auto to = spacing_mm(target.voxel_to_world);
+  const double width_mm = std::max({to[0], to[1], to[2]});
+  Volume read = source;
+  std::array<double, 3> sigma{};
+  for (size_t v = 0; v < 3; ++v)
+    if (width_mm > kWorthBlurring * from[v])
+      sigma[v] = std::sqrt(width_mm * width_mm - from[v] * from[v]) / kFwhmOfSigma / from[v];
+  if (sigma[0] + sigma[1] + sigma[2] > 0) {
+    read.voxels = source.voxels.clone();
+    gaussian_blur(read.voxels.data_ptr<float>(), read.voxels.size(2), read.voxels.size(1),
+                  read.voxels.size(0), sigma);
+    steps.push_back(
+        fmt::format("Gaussian of {:.3g} x {:.3g} x {:.3g} voxels SD, to the width of "
+                    "the new voxels",
+                    sigma[0], sigma[1], sigma[2]));
+  }
+  const bool spline = interpolation == "bspline";
+  auto result = resample(read, target, target_to_source,
+                         spline ? Interpolation::kCubicSpline : Interpolation::kLinear);
+  result.unit = source.unit;
+  const double low = read.voxels.min().item<double>(), high = read.voxels.max().item<double>();
+  if (spline) result.voxels.clamp_(std::min(0.0, low), high);
+  steps.push_back(fmt::format(
+      "{}: {}, {} -> {}, {}",
+      spline ? "third-order B-spline, kept in the range of the source" : "linear interpolation",
+      describe_grid(grid_of(source)), orientation_letters(source.voxel_to_world),
+      describe_grid(target), orientation_letters(target.voxel_to_world)));
+  return result;
+}
+
+}  // namespace scintigen

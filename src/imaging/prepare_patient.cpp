@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imaging/prepare_patient.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "core/affine.h"
+#include "core/error.h"
+#include "core/orientation.h"
+#include "core/picture.h"
+#include "core/resample.h"
+#include "core/same_grid.h"
+#include "core/volume_io.h"
+#include "imaging/prepare_grid.h"
+#include "imaging/prepare_volume.h"
+#include "imaging/quality_picture.h"
+#include "imaging/scaling.h"
+#include "imaging/transform_file.h"
+
+namespace scintigen {
+namespace {
+
+constexpr double kDisplay_mm = 2;  // of the quality picture
+constexpr std::array<int64_t, 3> kDisplayMatrix = {104, 128, 100};
+
+bool is_emission(const std::string& modality) { return modality == "pet" || modality == "spect"; }
+
+/// A scan on its way.
+struct Scan {
+  const ScanSource* source;
+  Volume volume;  ///< canonical orientation
+  Volume mask;    ///< on its grid; undefined: none, or the reference's
+  Affine reference_to_scan = identity_affine();  ///< world to world
+  std::optional<Registration> registration;      ///< none for the reference
+  PatientRecord record;
+  std::string left_out;
+};
+
+/// A space that volumes are brought to.
+struct Space {
+  std::string name;
+  Grid grid;
+  Affine to_reference;  ///< its world to the reference scan's
+};
+
+PatientRecord record_of(const Registration& registration) {
+  static constexpr const char* kFlips[] = {"as stored", "mirrored fits better", "cannot tell",
+                                           "not checked"};
+  PatientRecord record;
+  record["score"] = registration.score;
+  record["mutual_information"] = registration.mutual_information;
+  record["doubtful"] = registration.doubtful;
+  if (registration.doubtful) record["why"] = registration.why;
+  record["flip"] = kFlips[static_cast<size_t>(registration.flip)];
+  record["flip_margin"] = registration.flip_margin;
+  record["fixed_to_moving_ras_mm"] = registration.fixed_to_moving;
+  return record;
+}
+
+/// Why a registration is not to be trusted; "" if it is.
+std::string doubt_of(const Registration& registration, const std::string& what) {
+  if (registration.doubtful)
+    return fmt::format("registration {} is doubtful: {}", what, registration.why);
+  if (registration.flip == FlipCheck::kMirroredFitsBetter)
+    return fmt::format("mirrored left to right it fits better ({}): is the scan flipped?", what);
+  return "";
+}
+
+class Preparation {
+ public:
+  Preparation(const PatientPlan& patient, const PrepareSettings& settings,
+              const PrepareTemplate& brain_template, int64_t threads)
+      : patient_(patient), settings_(settings), template_(brain_template), threads_(threads) {}
+
+  PatientRecord run() {
+    read_scans();
+    find_brain();
+    register_scans();
+    register_template();
+    make_spaces();
+    for (auto& scan : scans_) {
+      if (!wanted(scan)) continue;
+      for (const auto& space : spaces_) write_volumes(scan, space);
+    }
+    write_picture();
+    return finish();
+  }
+
+ private:
+  void read_scans();
+  Volume read_scan(const ScanSource& source, std::vector<std::string>& notes) const;
+  void find_brain();
+  void register_scans();
+  void register_template();
+  void make_spaces();
+  void write_volumes(Scan& scan, const Space& space);
+  void write_picture();
+  PatientRecord finish();
+
+  bool wanted(const Scan& scan) const {
+    return scan.left_out.empty() &&
+           std::find(settings_.modalities.begin(), settings_.modalities.end(),
+                     scan.source->modality) != settings_.modalities.end();
+  }
+  bool needs_affine() const;
+  Scan& reference() { return scans_.front(); }
+  std::string stem(const Scan& scan, const std::string& space) const;
+  void write_transform(const std::string& name, const Affine& map, const std::string& fixed,
+                       const std::string& moving) const;
+
+  const PatientPlan& patient_;
+  const PrepareSettings& settings_;
+  const PrepareTemplate& template_;
+  int64_t threads_;
+  std::vector<Scan> scans_;  // the reference first
+  std::vector<Space> spaces_;
+  std::optional<Registration> affine_, rigid_;  // template world to reference world
+  PatientRecord record_;
+  std::vector<std::string> warnings_;
+};
+
+Volume Preparation::read_scan(const ScanSource& source, std::vector<std::string>& notes) const {
+  auto volume = source.file.empty() ? read_dicom_series(source.series, &notes)
+                                    : read_volume(source.file, &notes);
+  if (!source.unit.empty()) volume.unit = source.unit;
+  require(torch::isfinite(volume.voxels).all().item<bool>(),
+          "{}: holds values that are not finite; mend or mask them first", source.name());
+  require(volume.voxels.min().item<float>() < volume.voxels.max().item<float>(),
+          "{}: every value is {}; is it the right file?", source.name(),
+          number_text(volume.voxels.flatten()[0].item<float>()));
+  notes.push_back(fmt::format("stored {}, turned to RAS without interpolation",
+                              orientation_letters(volume.voxel_to_world)));
+  return canonical_orientation(volume);
+}
+
+void Preparation::read_scans() {
+  std::vector<const ScanSource*> order;
+  for (const auto& source : patient_.scans) order.push_back(&source);
+  // The T1 is what others are brought to; without it PET, which is sharper, then SPECT.
+  const auto rank = [](const ScanSource* s) {
+    return s->modality == "T1w" ? 0 : s->modality == "pet" ? 1 : s->modality == "spect" ? 2 : 3;
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
+  for (const auto* source : order) {
+    if (source->modality == "mask") continue;
+    Scan scan;
+    scan.source = source;
+    std::vector<std::string> notes;
+    try {
+      scan.volume = read_scan(*source, notes);
+    } catch (const Error& error) {
+      if (scans_.empty()) throw;  // nothing to bring the others to
+      scan.left_out = error.what();
+    }
+    scan.record = {{"session", source->session},
+                   {"modality", source->modality},
+                   {"source", source->name()},
+                   {"tracer", source->tracer}};
+    if (scan.volume.voxels.defined()) {
+      scan.record["unit"] = scan.volume.unit;
+      scan.record["grid"] = describe_grid(grid_of(scan.volume));
+    }
+    scan.record["notes"] = notes;
+    scans_.push_back(std::move(scan));
+  }
+  require(!scans_.empty(), "{}: no scan", patient_.participant_id);
+}
+
+void Preparation::find_brain() {
+  auto& first = reference();
+  PatientRecord brain;
+  for (const auto& source : patient_.scans) {
+    if (source.modality != "mask" || is_emission(first.source->modality)) continue;
+    std::vector<std::string> notes;
+    first.mask = read_scan(source, notes);
+    require_same_grid(first.volume, first.source->name(), first.mask, source.name());
+    brain["method"] = "given: " + source.name();
+  }
+  if (!first.mask.voxels.defined() && settings_.brain != "none") {
+    const auto found = is_emission(first.source->modality)
+                           ? extract_brain_emission(first.volume)
+                           : extract_brain(first.volume, settings_.brain, template_.brain);
+    first.mask = found.mask;
+    brain["method"] = found.method;
+    brain["doubtful"] = found.doubtful;
+    if (found.doubtful) {
+      brain["why"] = found.why;
+      warnings_.push_back("brain mask is doubtful: " + found.why);
+    }
+  }
+  if (first.mask.voxels.defined()) {
+    const double voxel_ml = std::abs(determinant(first.volume.voxel_to_world)) / 1000;
+    brain["volume_ml"] =
+        static_cast<double>((first.mask.voxels > 0).sum().item<int64_t>()) * voxel_ml;
+  }
+  record_["brain"] = brain;
+}
+
+void Preparation::register_scans() {
+  auto& first = reference();
+  for (auto& scan : scans_) {
+    if (&scan == &first || !scan.left_out.empty()) continue;
+    RegistrationSettings settings;
+    settings.threads = threads_;
+    try {
+      scan.registration = register_volumes(first.volume, scan.volume, settings);
+      scan.reference_to_scan = scan.registration->fixed_to_moving;
+      scan.record["registration"] = record_of(*scan.registration);
+      const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);
+      if (!doubt.empty()) {
+        warnings_.push_back(stem(scan, "") + ": " + doubt);
+        if (!settings_.keep_doubtful) scan.left_out = doubt;
+      }
+      write_transform(stem(scan, "") + "_from-" + first.source->modality, scan.reference_to_scan,
+                      first.source->modality, scan.source->modality);
+      if (settings_.mask_from == "own" && is_emission(scan.source->modality) &&
+          settings_.brain != "none") {
+        const auto own = extract_brain_emission(scan.volume);
+        scan.mask = own.mask;
+        if (own.doubtful)
+          warnings_.push_back(stem(scan, "") + ": brain mask is doubtful: " + own.why);
+      }
+    } catch (const Error& error) {
+      scan.left_out = error.what();
+    }
+  }
+}
+
+bool Preparation::needs_affine() const {
+  const auto& spaces = settings_.space;
+  return std::find(spaces.begin(), spaces.end(), "template") != spaces.end() ||
+         template_.regions.voxels.defined();
+}
+
+void Preparation::register_template() {
+  auto& first = reference();
+  const bool emission = is_emission(first.source->modality);
+  // A T1 has the template's skull and scalp; PET and SPECT have its brain.
+  Volume fixed = template_.brain.head;
+  if (emission) fixed.voxels = fixed.voxels * (template_.brain.mask.voxels > 0);
+  const auto find = [&](Motion motion) {
+    RegistrationSettings settings;
+    settings.motion = motion;
+    settings.threads = threads_;
+    return register_volumes(fixed, first.volume, settings);
+  };
+  const auto& spaces = settings_.space;
+  if (needs_affine()) affine_ = find(Motion::kAffine);
+  if (std::find(spaces.begin(), spaces.end(), "acpc") != spaces.end())
+    rigid_ = find(Motion::kRigid);
+  for (const auto& [name, found] : {std::pair{"template", &affine_}, std::pair{"acpc", &rigid_}}) {
+    if (!*found) continue;
+    record_[name] = record_of(**found);
+    const auto doubt = doubt_of(**found, "to the template");
+    if (!doubt.empty()) warnings_.push_back(std::string(name) + ": " + doubt);
+    write_transform(patient_.participant_id + "_" + first.source->modality + "_from-" + name,
+                    (*found)->fixed_to_moving, name, first.source->modality);
+  }
+}
+
+void Preparation::make_spaces() {
+  auto& first = reference();
+  const std::array<int64_t, 3> matrix = {settings_.matrix[0], settings_.matrix[1],
+                                         settings_.matrix[2]};
+  for (const auto& name : settings_.space) {
+    if (name == "native")
+      spaces_.push_back({name, grid_around(first.volume, first.mask, matrix, settings_.spacing_mm),
+                         identity_affine()});
+    else if (name == "template")
+      spaces_.push_back({name, template_grid(settings_.spacing_mm), affine_->fixed_to_moving});
+    else
+      spaces_.push_back(
+          {name,
+           grid_around(template_.brain.head, template_.brain.mask, matrix, settings_.spacing_mm),
+           rigid_->fixed_to_moving});
+  }
+}
+
+std::string Preparation::stem(const Scan& scan, const std::string& space) const {
+  auto name = patient_.participant_id;
+  if (!scan.source->session.empty()) name += "_" + scan.source->session;
+  if (!space.empty()) name += "_space-" + space;
+  return name + "_" + scan.source->modality;
+}
+
+void Preparation::write_transform(const std::string& name, const Affine& map,
+                                  const std::string& fixed, const std::string& moving) const {
+  const auto folder = std::filesystem::path(settings_.out) / "transforms" / patient_.participant_id;
+  write_itk_transform(folder / (name + ".tfm"), map);
+  write_matrix(folder / (name + ".txt"), map, fixed, moving);
+}
+
+void Preparation::write_volumes(Scan& scan, const Space& space) {
+  PreparedScan prepared;
+  prepared.volume = &scan.volume;
+  prepared.modality = scan.source->modality;
+  prepared.name = stem(scan, space.name);
+  const bool own = scan.mask.voxels.defined();
+  const auto& mask = own ? scan.mask : reference().mask;
+  if (mask.voxels.defined()) {
+    prepared.mask = &mask;
+    prepared.mask_name = own && &scan != &reference() ? stem(scan, space.name) + "_desc-brain_mask"
+                                                      : patient_.participant_id + "_space-" +
+                                                            space.name + "_desc-brain_mask";
+  }
+  prepared.space_to_scan = compose(scan.reference_to_scan, space.to_reference);
+  prepared.space_to_mask = own ? prepared.space_to_scan : space.to_reference;
+  if (affine_)
+    prepared.space_to_template = compose(inverse(affine_->fixed_to_moving), space.to_reference);
+  try {
+    if (const auto& to_template = space.name == "template" ? affine_ : rigid_;
+        space.name != "native" && !settings_.keep_doubtful) {
+      const auto doubt = doubt_of(*to_template, "to the template");
+      require(doubt.empty(), "{}", doubt);
+    }
+    scan.record["volumes"].push_back(write_prepared(prepared, {space.name, space.grid},
+                                                    patient_.participant_id, settings_, template_));
+  } catch (const Error& error) {
+    scan.record["left_out_in"].push_back({{"space", space.name}, {"why", error.what()}});
+  }
+}
+
+void Preparation::write_picture() {
+  auto& first = reference();
+  const auto display = grid_around(first.volume, first.mask, kDisplayMatrix, kDisplay_mm);
+  const auto shown = [&](const Volume& volume, const Affine& map) {
+    return resample(volume, display, map, Interpolation::kLinear);
+  };
+  Volume outline;
+  if (first.mask.voxels.defined())
+    outline = resample(first.mask, display, identity_affine(), Interpolation::kNearest);
+  std::vector<QualityRow> rows;
+  for (const auto& scan : scans_) {
+    if (!scan.volume.voxels.defined()) continue;
+    rows.push_back({stem(scan, "") + (scan.left_out.empty() ? "" : "  (left out)"),
+                    shown(scan.volume, scan.reference_to_scan), outline,
+                    is_emission(scan.source->modality) ? "perfusion" : "gray"});
+  }
+  if (affine_) {
+    const auto grid = template_grid(kDisplay_mm);
+    rows.push_back(
+        {"in template space",
+         resample(first.volume, grid, affine_->fixed_to_moving, Interpolation::kLinear),
+         resample(template_.brain.mask, grid, identity_affine(), Interpolation::kNearest),
+         is_emission(first.source->modality) ? "perfusion" : "gray"});
+  }
+  write_png(quality_picture_file(settings_.out, patient_.participant_id), quality_picture(rows));
+}
+
+PatientRecord Preparation::finish() {
+  record_["participant_id"] = patient_.participant_id;
+  record_["reference"] = reference().source->modality;
+  record_["warnings"] = warnings_;
+  auto& scans = record_["scans"] = PatientRecord::array();
+  for (auto& scan : scans_) {
+    if (!scan.left_out.empty()) scan.record["left_out"] = scan.left_out;
+    scans.push_back(std::move(scan.record));
+  }
+  return record_;
+}
+
+}  // namespace
+}  // namespace scintigen

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "core/error.h"
+#include "imaging/prepare.h"
+#include "imaging/prepare_sources.h"
+#include "imaging/scaling.h"
+
+namespace scintigen {
+namespace {
+
+const std::set<std::string> kModalities = {"T1w", "T2w", "FLAIR", "pet", "spect", "mask"};
+
+/// What one person needs so that the spaces asked for can be made.
+std::string problem_of(const PatientPlan& patient, const PrepareSettings& settings) {
+  std::map<std::pair<std::string, std::string>, int> seen;  // session, modality
+  int emissions = 0, anatomies = 0;
+  for (const auto& scan : patient.scans) {
+    const int count = ++seen[{scan.session, scan.modality}];
+    if (count == 2)
+      return fmt::format(
+          "several {} scans{}; choose one with --pick {}=TEXT, where only one file's name holds "
+          "TEXT",
+          scan.modality, scan.session.empty() ? "" : " in session " + scan.session, scan.modality);
+    emissions += scan.modality == "pet" || scan.modality == "spect" ? 1 : 0;
+    anatomies += scan.modality == "T1w" ? 1 : 0;
+  }
+  if (anatomies > 1)
+    return "a T1w in several sessions; choose one with --pick T1w=TEXT, where only one file's name "
+           "holds TEXT";
+  if (emissions + anatomies == 0)
+    return fmt::format("no scan of {}", fmt::join(settings.modalities, ", "));
+  const auto& spaces = settings.space;
+  if (anatomies == 0 && std::find(spaces.begin(), spaces.end(), "native") != spaces.end())
+    return "no T1w, so there is no native space to bring the others to; --space template or acpc "
+           "prepares them without";
+  return "";
+}
+
+void check_spaces(const PrepareSettings& settings) {
+  require(!settings.space.empty(), "--space: name native, template or acpc");
+  std::set<std::string> seen;
+  for (const auto& space : settings.space) {
+    require(space == "native" || space == "template" || space == "acpc",
+            "--space {}: expected native, template or acpc, comma between them", space);
+    require(seen.insert(space).second, "--space: {} is named twice", space);
+  }
+}
+
+void check_settings_agree(const PrepareSettings& settings) {
+  check_spaces(settings);
+  require(settings.matrix.size() == 3, "--matrix: {} numbers; expected three: 256,256,192",
+          settings.matrix.size());
+  for (const int64_t side : settings.matrix)
+    require(side >= 8 && side <= 1024, "--matrix: {}; expected 8 to 1024", side);
+  for (const auto& modality : settings.modalities)
+    require(kModalities.count(modality) > 0 && modality != "mask",
+            "--modalities {}: expected T1w, T2w, FLAIR, pet or spect", modality);
+  for (const auto& pick : settings.pick) {
+    const auto equals = pick.find('=');
+    require(equals != std::string::npos && kModalities.count(pick.substr(0, equals)) > 0,
+            "--pick {}: expected MODALITY=TEXT, such as pet=trc-18FFDG", pick);
+  }
+  parse_scaling(settings.scaling);
+  parse_shard(settings.shard);
+  require(settings.input.empty() != settings.table.empty(),
+          settings.input.empty()
+              ? "prepare: name a folder (BIDS or DICOM), or --table with one row a scan"
+              : "prepare: both a folder and --table; give one of them");
+  require(!(settings.merge && !settings.shard.empty()),
+          "--merge brings all shards together; give it without --shard");
+}
+
+/// Only scans whose names hold what --pick asks for.
+void apply_picks(PatientPlan& patient, const std::vector<std::string>& picks) {
+  for (const auto& pick : picks) {
+    const auto modality = pick.substr(0, pick.find('='));
+    const auto text = pick.substr(pick.find('=') + 1);
+    auto& scans = patient.scans;
+    scans.erase(std::remove_if(scans.begin(), scans.end(),
+                               [&](const ScanSource& scan) {
+                                 return scan.modality == modality &&
+                                        scan.name().find(text) == std::string::npos;
+                               }),
+                scans.end());
+  }
+}
+
+void keep_participants(PreparePlan& plan) {
+  const auto& wanted = plan.settings.participants;
+  if (wanted.empty()) return;
+  std::vector<std::string> names;
+  for (const auto& patient : plan.patients) names.push_back(patient.participant_id);
+  std::vector<PatientPlan> kept;
+  for (auto name : wanted) {
+    auto at = std::find(names.begin(), names.end(), name);
+    if (at == names.end()) at = std::find(names.begin(), names.end(), "sub-" + name);
+    const auto near = at == names.end() ? nearest_word(name, names) : std::nullopt;
+    require(at != names.end(), "--participants {}: not in the input{}", name,
+            near ? "; did you mean " + *near + "?" : "");
+    kept.push_back(plan.patients[static_cast<size_t>(at - names.begin())]);
+  }
+  plan.patients = std::move(kept);
+}
+
+}  // namespace
+
+std::string ScanSource::name() const {
+  if (!file.empty()) return file.filename().string();
+  return series.files.size() == 1
+             ? fmt::format("DICOM file {}", series.files[0].filename().string())
+             : fmt::format("DICOM series of {} files", series.files.size());
+}
+
+void PrepareSettings::visit(SettingsVisitor& v) {
+  v.visit(positional(text("input", "BIDS tree, or a folder of DICOM files of one or more people")),
+          input);
+  v.visit(text("table",
+               "instead of a folder: one row a scan (.tsv or .csv): participant_id, modality "
+               "(T1w, T2w, FLAIR, pet, spect, mask), file (NIfTI, or a DICOM folder), session"),
+          table);
+  v.visit(required(text("out", "folder for the prepared cohorts; continued if it holds one")), out);
+  v.visit(
+      text("space",
+           "where volumes are brought: native (the person's T1), template, acpc (level with the "
+           "commissures, no change of size); comma between several"),
+      space);
+  v.visit(text("modalities", "what to prepare: T1w, T2w, FLAIR, pet, spect"), modalities);
+  v.visit(text("participants", "only these people (default: all)"), participants);
+  v.visit(text("pick",
+               "MODALITY=TEXT: of several scans, the one whose file name holds TEXT "
+               "(pet=trc-18FFDG)"),
+          pick);
+  v.visit(number("spacing_mm", "edge of a voxel of the volumes written", 0.5, 8), spacing_mm);
+  v.visit(text("matrix",
+               "voxels left to right, back to front, foot to head of native and acpc volumes, "
+               "around the brain (at 1 mm: 256,256,192)"),
+          matrix);
+  v.visit(choice("interpolation", "third-order B-spline, or linear", {"bspline", "linear"}),
+          interpolation);
+  v.visit(choice("brain",
+                 "brain mask of the T1: surface (Smith 2002), atlas (the template's, registered), "
+                 "auto (the better one), none",
+                 {"auto", "surface", "atlas", "none"}),
+          brain);
+  v.visit(choice("mask_from",
+                 "mask of PET and SPECT: the T1's, or their own (histogram threshold, largest "
+                 "component)",
+                 {"t1", "own"}),
+          mask_from);
+  v.visit(flag("keep_head", "leave what is outside the brain mask (default: set to 0)"), keep_head);
+  v.visit(text("scaling",
+               "none; volume: [0,1]; percentile: 0.5 % and 99.5 % to [0,1]; suvr: by a reference "
+               "region; slice: each axial slice to (-1,1). For some: T1w=volume,pet=suvr"),
+          scaling);
+  v.visit(
+      text("suvr_region",
+           "reference region of suvr: names of --template-names that begin with this, or brain"),
+      suvr_region);
+  v.visit(text("template_head", "T1 of the template, with skull (any NIfTI, such as ICBM 152)"),
+          template_head);
+  v.visit(text("template_brain", "its brain, on the same grid: above 0 inside"), template_brain);
+  v.visit(text("template_labels", "its regions, for suvr"), template_labels);
+  v.visit(text("template_names", "names of the regions: number, name"), template_names);
+  v.visit(flag("keep_doubtful",
+               "take in scans whose registration is doubtful or looks mirrored (marked in "
+               "volumes.tsv)"),
+          keep_doubtful);
+  v.visit(
+      number("jobs", "people at once; 0 = as many as processors, at most 8 (0.8 GB each at 1 mm)",
+             0, 256),
+      jobs);
+  v.visit(text("shard", "i/n: the i-th of n parts of the people, for job arrays; --merge after"),
+          shard);
+  v.visit(flag("merge", "make no one; bring together what shards made"), merge);
+  v.visit(flag("dry_run", "say what would be done, write nothing"), dry_run);
+}
+
+PreparePlan plan_prepare(const PrepareSettings& settings) {
+  check_settings_agree(settings);
+  PreparePlan plan;
+  plan.settings = settings;
+  std::error_code error;
+  if (!settings.table.empty()) {
+    find_table_scans(plan);
+  } else {
+    require(std::filesystem::is_directory(settings.input, error), "{}: {}; expected a folder",
+            settings.input,
+            std::filesystem::exists(settings.input, error) ? "not a folder" : "not there");
+    if (looks_like_bids(settings.input))
+      find_bids_scans(plan);
+    else
+      find_dicom_scans(plan);
+  }
+  keep_participants(plan);
+  const std::set<std::string> wanted(settings.modalities.begin(), settings.modalities.end());
+  size_t usable = 0;
+  for (auto& patient : plan.patients) {
+    apply_picks(patient, settings.pick);
+    auto& scans = patient.scans;
+    // The T1 is what the others are brought to, wanted itself or not.
+    scans.erase(std::remove_if(scans.begin(), scans.end(),
+                               [&](const ScanSource& scan) {
+                                 return !wanted.count(scan.modality) && scan.modality != "T1w" &&
+                                        scan.modality != "mask";
+                               }),
+                scans.end());
+    if (patient.problem.empty()) patient.problem = problem_of(patient, settings);
+    usable += patient.problem.empty() ? 1 : 0;
+  }
+  const auto& source = settings.table.empty() ? settings.input : settings.table;
+  require(!plan.patients.empty(),
+          "{}: no scans found; expected sub-*/{{anat,pet,spect}}/*.nii.gz (BIDS), DICOM files of "
+          "MR, PET or NM, or --table",
+          source);
+  require(usable > 0, "{}: nobody can be prepared; {}: {}", source, plan.patients[0].participant_id,
+          plan.patients[0].problem);
+  return plan;
+}
+
+Shard parse_shard(const std::string& text) {
+  if (text.empty()) return {};
+  Shard shard;
+  const char *at = text.data(), *end = at + text.size();
+  const auto [slash, first] = std::from_chars(at, end, shard.index);
+  const bool divided = first == std::errc() && slash != end && *slash == '/';
+  const auto [last, second] =
+      divided ? std::from_chars(slash + 1, end, shard.count) : std::from_chars_result{at, first};
+  require(divided && second == std::errc() && last == end && shard.count >= 1 && shard.index >= 1 &&
+              shard.index <= shard.count && shard.count <= 100000,
+          "--shard {}: expected i/n with i from 1 to n, such as 2/8", text);
+  --shard.index;
+  return shard;
+}
+
+std::vector<std::string> describe_plan(const PreparePlan& plan) {
+  std::vector<std::string> lines;
+  int64_t ready = 0;
+  for (const auto& patient : plan.patients) {
+    lines.push_back(patient.participant_id +
+                    (patient.problem.empty() ? "" : ": SKIPPED: " + patient.problem));
+    ready += patient.problem.empty() ? 1 : 0;
+    for (const auto& scan : patient.scans)
+      lines.push_back(fmt::format("  {:<6} {}{}{}", scan.modality,
+                                  scan.session.empty() ? "" : scan.session + "  ", scan.name(),
+                                  scan.unit.empty() ? "" : ", " + scan.unit));
+  }
+  lines.push_back(
+      fmt::format("{} of {} people can be prepared: {} at {} mm, {}, scaling {}, into {}", ready,
+                  plan.patients.size(), fmt::join(plan.settings.space, " and "),
+                  number_text(plan.settings.spacing_mm), plan.settings.interpolation,
+                  fmt::join(plan.settings.scaling, ","), plan.settings.out));
+  return lines;
+}
+
+}  // namespace scintigen

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/orientation.h"
+#include "core/volume_io.h"
+#include "imaging/prepare_patient.h"
+#include "imaging/scaling.h"
+
+namespace scintigen {
+namespace {
+
+bool wants_region(const PrepareSettings& settings) {
+  const auto scalings = parse_scaling(settings.scaling);
+  return std::any_of(scalings.begin(), scalings.end(),
+                     [](const auto& s) { return s.second == Scaling::kSuvr; });
+}
+
+bool wants_template(const PrepareSettings& settings) {
+  return settings.brain == "auto" || settings.brain == "atlas" || wants_region(settings) ||
+         settings.space != std::vector<std::string>{"native"};
+}
+
+/// Numbers of the regions whose names begin with `prefix`: lines "91 Cerebelum_Crus1_L 9001".
+std::vector<int64_t> labels_named(const std::string& file, const std::string& prefix) {
+  std::ifstream in(file);
+  require(in.good(), "--template-names {}: cannot be read", file);
+  std::vector<int64_t> labels;
+  std::vector<std::string> names;
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line);
+    int64_t label = 0;
+    std::string name;
+    if (!(words >> label >> name)) continue;
+    names.push_back(name);
+    if (name.rfind(prefix, 0) == 0) labels.push_back(label);
+  }
+  const auto near = labels.empty() ? nearest_word(prefix, names) : std::nullopt;
+  require(!labels.empty(), "--suvr-region {}: no region of {} begins so{}", prefix, file,
+          near ? "; did you mean " + *near + "?" : "");
+  return labels;
+}
+
+}  // namespace
+
+PrepareTemplate read_prepare_template(const PrepareSettings& settings) {
+  PrepareTemplate read;
+  if (!wants_template(settings)) return read;
+  std::error_code error;
+  for (const auto& [flag, file] : {std::pair{"--template-head", settings.template_head},
+                                   {"--template-brain", settings.template_brain}})
+    require(std::filesystem::is_regular_file(file, error),
+            "{} {}: not there; install Debian's mricron-data (Colin 27), name another template, or "
+            "do without: --space native --brain surface",
+            flag, file);
+  read.brain = load_brain_template(settings.template_head, settings.template_brain);
+  if (wants_region(settings) && settings.suvr_region != "brain") {
+    read.regions = canonical_orientation(read_volume(settings.template_labels));
+    read.suvr_labels = labels_named(settings.template_names, settings.suvr_region);
+  }
+  return read;
+}
+
+}  // namespace scintigen

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// One scan in one space: resampled, masked, scaled, written.
+#pragma once
+#include "imaging/prepare_patient.h"
+
+namespace scintigen {
+
+/// A scan and the maps (world to world, mm, RAS+) that lead to it.
+struct PreparedScan {
+  const Volume* volume = nullptr;
+  const Volume* mask = nullptr;           ///< null: none
+  std::string modality, name, mask_name;  ///< names of the files, without .nii
+  Affine space_to_scan{}, space_to_mask{};
+  Affine space_to_template{};  ///< only for SUVR by a region
+};
+
+struct TargetSpace {
+  std::string name;
+  Grid grid;
+};
+
+/// Writes OUT/<space>/<participant>/<name>.nii, its mask and, scaled by slice, its table. Returns
+/// the entry of PatientRecord: scans[].volumes[]. throws  Error: it cannot be scaled, the reference
+/// region is empty
+PatientRecord write_prepared(const PreparedScan& scan, const TargetSpace& space,
+                             const std::string& participant_id, const PrepareSettings& settings,
+                             const PrepareTemplate& brain_template);
+
+}  // namespace scintigen

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# prepare: a BIDS tree to native and template cohorts; what is there is not made again; shards and --merge give the same.
+works "$SCINTIGEN" simulate --like epilepsy-spect --participants 2 --spect-iterations 1 --out scans
+grid=(--spacing-mm 3 --matrix 72,80,64 --brain surface)
+
+works "$SCINTIGEN" prepare scans --out dry "${grid[@]}" --dry-run
+has 'sub-001_T1w.nii.gz' works.err
+has '2 of 2 people can be prepared' works.err
+[ ! -e dry ] || fail "--dry-run left a folder"
+
+works "$SCINTIGEN" prepare scans --space native,template --out prepared "${grid[@]}" --scaling T1w=volume,spect=slice
+for file in native/volumes.json template/volumes.tsv native/sub-001/sub-001_space-native_T1w.nii quality.html run.json prepare.log \
+  native/sub-001/sub-001_space-native_desc-brain_mask.nii patients/sub-001.json patients/sub-001_quality.png; do
+  [ -s "prepared/$file" ] || fail "no prepared/$file"
+done
+ls prepared/transforms/sub-001/*.tfm >/dev/null || fail "no transforms"
+ls prepared/native/sub-001/*_spect_scaling.tsv >/dev/null || fail "no scaling of the slices"
+has '2 people prepared, 0 as they were, 0 failed' works.err
+has 'group' prepared/native/volumes.tsv # of participants.tsv
+cp prepared/native/volumes.tsv whole.tsv
+
+works "$SCINTIGEN" prepare scans --space native,template --out prepared "${grid[@]}" --scaling T1w=volume,spect=slice
+has '0 people prepared, 2 as they were' works.err
+rm prepared/native/sub-002/sub-002_space-native_T1w.nii # a lost file is made again
+works "$SCINTIGEN" prepare scans --space native,template --out prepared "${grid[@]}" --scaling T1w=volume,spect=slice
+has '1 people prepared, 1 as they were' works.err
+cmp prepared/native/volumes.tsv whole.tsv
+
+for shard in 1 2; do
+  works "$SCINTIGEN" prepare scans --space native,template --out parts "${grid[@]}" --scaling T1w=volume,spect=slice --shard "$shard/2"
+done
+[ ! -e parts/native/volumes.json ] || fail "a shard wrote the cohort's tables"
+works "$SCINTIGEN" prepare scans --space native,template --out parts "${grid[@]}" --scaling T1w=volume,spect=slice --merge
+cmp parts/native/volumes.tsv whole.tsv
+cmp parts/template/sub-002/sub-002_space-template_T1w.nii prepared/template/sub-002/sub-002_space-template_T1w.nii
+
+# one broken scan: that person is left out, the other comes in, and the exit status says so
+cp -r scans broken
+head -c 2000 scans/sub-001/anat/sub-001_T1w.nii.gz >broken/sub-001/anat/sub-001_T1w.nii.gz
+status=0
+"$SCINTIGEN" prepare broken --out partly "${grid[@]}" 2>partly.err || status=$?
+[ "$status" = 1 ] || fail "expected exit status 1, found $status: $(cat partly.err)"
+has 'sub-001_T1w.nii.gz' partly/skipped.tsv
+has 'sub-002' partly/native/volumes.tsv
+has 'not prepared' partly/quality.html

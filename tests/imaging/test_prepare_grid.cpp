@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "core/affine.h"
+#include "imaging/prepare_grid.h"
+
+namespace scintigen {
+namespace {
+
+constexpr double kDegree = 0.017453292519943295;
+
+Volume head(const Affine& place, torch::IntArrayRef shape) {
+  Volume volume;
+  torch::manual_seed(3);
+  volume.voxels = torch::rand(shape, torch::kFloat);
+  volume.voxel_to_world = place;
+  return volume;
+}
+
+TEST(PrepareGrid, AOneMillimetreT1IsCroppedNotInterpolated) {
+  // Oblique and off centre: the grid lies on its voxels all the same.
+  const auto place =
+      rigid_affine({10 * kDegree, -4 * kDegree, 7 * kDegree}, {-81.3, -120.7, -99.9});
+  const auto t1 = head(place, {60, 70, 50});
+  Volume mask = t1;
+  mask.voxels = torch::zeros_like(t1.voxels);
+  mask.voxels.slice(0, 20, 41).slice(1, 10, 51).slice(2, 15, 36).fill_(1);
+  const auto grid = grid_around(t1, mask, {40, 48, 32}, 1);
+  std::vector<std::string> steps;
+  const auto out = onto_grid(t1, grid, identity_affine(), "bspline", steps);
+  const auto back = compose(inverse(place), grid.voxel_to_world);
+  const auto first = transform_point(back, {0, 0, 0});
+  for (const double index : first) EXPECT_NEAR(index, std::round(index), 1e-9);
+  const auto i = std::lround(first[0]), j = std::lround(first[1]), k = std::lround(first[2]);
+  EXPECT_EQ(out.voxels[10][20][15].item<float>(), t1.voxels[k + 10][j + 20][i + 15].item<float>());
+  // The middle of the mask's box is the middle of the grid.
+  EXPECT_NEAR(transform_point(back, {20, 24, 16})[0], 25, 1);
+  EXPECT_NEAR(transform_point(back, {20, 24, 16})[1], 30, 1);
+  EXPECT_NEAR(transform_point(back, {20, 24, 16})[2], 30, 1);
+}
+
+TEST(PrepareGrid, TemplateSpaceIsTheBoxOfSpm) {
+  const auto one = template_grid(1), two = template_grid(2);
+  EXPECT_EQ(describe_grid(one), "157 x 189 x 156 voxels of 1 x 1 x 1 mm");
+  EXPECT_EQ(describe_grid(two), "79 x 95 x 78 voxels of 2 x 2 x 2 mm");
+  EXPECT_EQ(transform_point(one.voxel_to_world, {78, 112, 70}), (Point{0, 0, 0}));
+}
+
+TEST(PrepareGrid, SaysWhatItDid) {
+  const auto t1 = head(identity_affine(), {24, 24, 24});
+  std::vector<std::string> steps;
+  const Grid coarse{12, 12, 12, {{{2, 0, 0, 0}, {0, 2, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 1}}}};
+  const auto out = onto_grid(t1, coarse, identity_affine(), "linear", steps);
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_EQ(steps[0],
+            "Gaussian of 0.736 x 0.736 x 0.736 voxels SD, to the width of the new voxels");
+  EXPECT_EQ(steps[1],
+            "linear interpolation: 24 x 24 x 24 voxels of 1 x 1 x 1 mm, RAS -> 12 x 12 x 12 voxels "
+            "of 2 x 2 x 2 mm, RAS");
+  // Averaging over the larger voxel takes most of the noise away.
+  EXPECT_LT(out.voxels.slice(0, 2, 10).slice(1, 2, 10).slice(2, 2, 10).std().item<double>(), 0.15);
+}
+
+TEST(PrepareGrid, AShearedScanGetsAnOrthogonalGrid) {
+  Affine sheared = identity_affine();
+  sheared[0][2] = 0.2;  // gantry tilt
+  const auto grid = grid_around(head(sheared, {30, 30, 30}), {}, {32, 32, 32}, 1);
+  const auto& a = grid.voxel_to_world;
+  for (size_t u = 0; u < 3; ++u)
+    for (size_t v = 0; v < 3; ++v)
+      EXPECT_NEAR(a[0][u] * a[0][v] + a[1][u] * a[1][v] + a[2][u] * a[2][v], u == v ? 1 : 0, 1e-12);
+}
+
+}  // namespace
+}  // namespace scintigen
