@@ -79,9 +79,6 @@ int64_t describe_pixels(DcmItem& data_set, DicomImage& image) {
 void check_compressed(const DicomImage& image, int64_t frames) {
   const auto& scan = image.scan;
   require(scan.pixel_element == 0x0010, "compressed float pixel data; expected them uncompressed");
-  require(scan.fragments >= 0 || scan.pixel_bytes == 0,
-          "pixel data are not in fragments although the Transfer Syntax is {}; the file is damaged",
-          dicom_uid_name(scan.transfer_syntax_uid));
   require(scan.fragments >= frames,
           "compressed pixel data of {} fragments; expected one or more for "
           "each of {} frames; the file is damaged",

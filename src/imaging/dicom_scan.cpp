@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "imaging/dicom_words.h"
 
 namespace scintigen {
 namespace {
@@ -113,7 +114,7 @@ class Walker {
     int64_t value = 0;  ///< where it begins
   };
 
-  Element header(int64_t at, int64_t end, const Encoding& encoding) {
+  Element header(int64_t at, int64_t end, const Encoding& encoding, bool item = false) {
     Element element;
     const uint8_t* bytes = at + 8 <= end ? file_.bytes(at, 8) : nullptr;
     if (bytes == nullptr)
@@ -121,6 +122,11 @@ class Walker {
     element.tag =
         static_cast<uint32_t>(number(bytes, 2, encoding) << 16 | number(bytes + 2, 2, encoding));
     const bool delimiter = element.tag >> 16 == 0xfffe;
+    if (item && !delimiter)
+      wrong(
+          fmt::format("{} at byte {} where an item or a fragment of pixel data should begin; the "
+                      "file is damaged",
+                      tag_text(element.tag), at));
     element.value = at + 8;
     if (!encoding.explicit_vr || delimiter) {
       element.length = static_cast<uint32_t>(number(bytes + 4, 4, encoding));
@@ -211,12 +217,11 @@ class Walker {
       throw TooDeep(fmt::format(
           "sequences nested more than {} deep at byte {}; the file is damaged", kDicomDepth, at));
     while (at < end) {
-      const Element item = header(at, end, encoding);
+      const Element item = header(at, end, encoding, true);
       if (item.tag == kSequenceEnd && open) return item.value;
       if (item.tag != kItem)
-        wrong(fmt::format(
-            "{} at byte {} where an item of a sequence should begin; the file is damaged",
-            tag_text(item.tag), at));
+        wrong(fmt::format("{} at byte {} where an item should begin; the file is damaged",
+                          tag_text(item.tag), at));
       const bool open_item = item.length == kUndefined;
       at = data_set(item.value, open_item ? end : item.value + item.length, open_item, depth,
                     encoding);
@@ -229,12 +234,11 @@ class Walker {
     int64_t at = element.value, count = -1;  // the first is the offset table
     for (;;) {
       if (at >= end) wrong("ends within the compressed pixel data; expected a whole file");
-      const Element item = header(at, end, encoding_);
+      const Element item = header(at, end, encoding_, true);
       if (item.tag == kSequenceEnd) break;
       if (item.tag != kItem || item.length == kUndefined)
-        wrong(fmt::format(
-            "{} at byte {} where a fragment of pixel data should begin; the file is damaged",
-            tag_text(item.tag), at));
+        wrong(fmt::format("{} at byte {} where a fragment should begin; the file is damaged",
+                          tag_text(item.tag), at));
       if (++count > 0 && depth == 0) scan_.pixel_bytes += item.length;
       if (count == 1 && depth == 0) look_at_jpeg(item.value, item.length);
       at = item.value + item.length;
@@ -330,6 +334,13 @@ void walk_marked(ByteFile& file, DicomScan& scan) {
   const Encoding encoding = encoding_of(scan.transfer_syntax_uid);
   if (begin >= file.size()) wrong("ends after its file meta information; expected a data set");
   Walker(file, encoding, scan).data_set(begin, file.size(), false, 0, encoding);
+  const bool compressed = scan.transfer_syntax_uid.rfind("1.2.840.10008.1.2.4", 0) == 0 ||
+                          scan.transfer_syntax_uid == "1.2.840.10008.1.2.5";
+  if (compressed && scan.pixel_element == 0x0010 && scan.fragments < 0)
+    wrong(
+        fmt::format("pixel data are not in fragments although the Transfer Syntax is {}; the file "
+                    "is damaged",
+                    dicom_uid_name(scan.transfer_syntax_uid)));
 }
 
 /// Data sets that were stored without preamble and meta information, as older cameras do.

@@ -228,8 +228,10 @@ TEST_F(DicomSeriesTest, EnhancedMrAndPet) {
 TEST_F(DicomSeriesTest, TransferSyntaxes) {
   DcmRLEEncoderRegistration::registerCodecs();
   DJEncoderRegistration::registerCodecs();
-  DJLSEncoderRegistration::registerCodecs();
-  const auto grid = oblique_grid();
+  // Large enough and smooth: the encoder of 3.6.7 writes past its buffer where a picture grows.
+  DJLSEncoderRegistration::registerCodecs(0, 0, 0, 0, OFFalse);
+  auto grid = oblique_grid();
+  grid.ni = 32, grid.nj = 24;
   for (const auto syntax : {EXS_LittleEndianImplicit, EXS_BigEndianExplicit, EXS_RLELossless,
                             EXS_JPEGProcess14, EXS_JPEGProcess14SV1, EXS_JPEGLSLossless}) {
     SCOPED_TRACE(DcmXfer(syntax).getXferName());
@@ -238,11 +240,16 @@ TEST_F(DicomSeriesTest, TransferSyntaxes) {
     expect_grid(volume, grid);
     expect_values(volume);
   }
-  std::vector<int64_t> values(static_cast<size_t>(grid.voxels()), 100);
-  made_nm(grid, values).pixels(values, 8).save(folder_ / "nm.dcm", EXS_JPEGProcess1);
-  EXPECT_LT((read().voxels - 100).abs().max().item<float>(), 2);
-  EXPECT_NE(fmt::format("{}", fmt::join(notes_, "")).find("compressed with loss"),
-            std::string::npos);
+  EXPECT_TRUE(notes_.empty());
+  std::vector<int64_t> ramp;
+  for (int64_t n = 0; n < grid.voxels(); ++n) ramp.push_back(n % grid.ni * 255 / (grid.ni - 1));
+  made_nm(grid, ramp).pixels(ramp, 8).save(folder_ / "nm.dcm", EXS_JPEGProcess1);
+  const auto volume = read();
+  for (int64_t n = 0; n < grid.voxels(); ++n)
+    ASSERT_NEAR(volume.voxels.data_ptr<float>()[n],
+                static_cast<float>(ramp[static_cast<size_t>(n)]), 8);
+  ASSERT_EQ(notes_.size(), 1U);
+  EXPECT_NE(notes_[0].find("compressed with loss"), std::string::npos);
 }
 
 TEST_F(DicomSeriesTest, PixelKinds) {
