@@ -363,4 +363,10 @@ PatientRecord Preparation::finish() {
 }
 
 }  // namespace
+
+PatientRecord prepare_patient(const PatientPlan& patient, const PrepareSettings& settings,
+                              const PrepareTemplate& brain_template, int64_t threads) {
+  return Preparation(patient, settings, brain_template, threads).run();
+}
+
 }  // namespace scintigen
