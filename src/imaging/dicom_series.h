@@ -18,32 +18,30 @@ namespace scintigen {
 /// What may leave a DICOM file besides voxels: an allow-list. Nothing in it names a person, a place
 /// or a day.
 struct DicomTechnical {
-  std::string modality;  ///< MR, PT, NM
-  std::string tracer;    ///< radiopharmaceutical code meaning, if it is one of a known list
+  std::string modality;           ///< MR, PT, NM
+  std::string tracer;             ///< radiopharmaceutical code meaning, if it is one of a known list
   std::string radionuclide;
-  std::string units;         ///< (0054,1001), as it stands: BQML, CNTS, ...
-  std::string manufacturer;  ///< one of a known list, else ""
+  std::string units;              ///< (0054,1001), as it stands: BQML, CNTS, ...
+  std::string manufacturer;       ///< one of a known list, else ""
   double slice_thickness_mm = 0;
 };
 
 /// One series as found in a folder: files sorted along the slice normal.
 struct DicomSeries {
   std::vector<std::filesystem::path> files;  ///< one multi-frame file, or one file a slice
-  std::string
-      patient_key;  ///< SHA-256 of issuer and patient's ID: tells patients apart, never shown
+  std::string patient_key;  ///< SHA-256 of issuer and patient's ID: tells patients apart, never shown
   std::string study_uid, series_uid, frame_of_reference_uid;
   DicomTechnical technical;
-  std::string refusal;  ///< not empty: why it cannot be used ("raw projections (TOMO) ...")
+  std::string refusal;      ///< not empty: why it cannot be used ("raw projections (TOMO) ...")
 };
 
 /// Every series below `folder` (recursive), in an order that does not depend on file names or the
 /// file system. Files that are not DICOM are counted in `ignored`.
 std::vector<DicomSeries> find_dicom_series(const std::filesystem::path& folder, int64_t* ignored);
 
-/// Reads one series as float32, slope and intercept of each slice or frame applied. k runs along
-/// the slice normal as stored or sorted; positions in RAS mm. What is usable but strange goes to
-/// `notes`. throws  Error: the series' refusal; a gap or a slice twice; slices of different size,
-/// orientation
+/// Reads one series as float32, slope and intercept of each slice or frame applied. k runs along the
+/// slice normal as stored or sorted; positions in RAS mm. What is usable but strange goes to `notes`.
+/// throws  Error: the series' refusal; a gap or a slice twice; slices of different size, orientation
 ///         or spacing; more claimed than the file holds (before it is allocated); no pixel data; a
 ///         transfer syntax that cannot be decoded (named); a dynamic series
 /// Checked tests/imaging/test_dicom_series.cpp
