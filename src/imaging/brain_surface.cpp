@@ -121,6 +121,8 @@ class Evolution {
     for (size_t axis = 0; axis < 3; ++axis)
       s[axis] = mean[axis] / double(surface_.neighbours[v].size()) - x[axis];
     const double along = dot(s, normal);  // s_n; above 0 where the surface is hollow
+    double pull = intensity(x, normal);
+    if (guide_ != nullptr) pull = guided(pull, guide_->at(x));
     const double force = smoothing(along, edge) * along + kIntensityStep * pull * edge;
     Point y{};
     for (size_t axis = 0; axis < 3; ++axis)
