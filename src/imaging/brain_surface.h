@@ -22,7 +22,14 @@ struct BrainSurface {
 
 /// Starts in the upper 150 mm of the head (a neck below does not draw it down); evens out the bias
 /// field by what the first run found (even_out(): `head` is changed); goes once more from the
-/// centre and size it found, with stronger smoothness as long as it cuts itself.
+/// centre and size it found, with stronger smoothness as long as it cuts itself. throws  Error:
+/// nothing bright to start in, or nothing left
 BrainSurface find_brain_surface(HeadImage& head, const SurfaceSettings& settings = {});
+
+/// Starts a little inside the edge that `guide` gives (signed mm, below 0 inside; on the grid of
+/// `head`) and stays near it: within a few mm the T1 decides, farther off the guide.
+/// throws  Error: a guide with nothing inside the head
+BrainSurface find_brain_surface_near(HeadImage& head, const CubeField& guide,
+                                     const SurfaceSettings& settings = {});
 
 }  // namespace scintigen

@@ -43,7 +43,7 @@ void even_out(HeadImage& head, const torch::Tensor& inside) {
   gaussian_blur(logs.data(), ni, nj, nk, {sigma, sigma, sigma});
   gaussian_blur(weights.data(), ni, nj, nk, {sigma, sigma, sigma});
   const float prior = kPrior * float(kBlock * kBlock * kBlock);
-  HeadImage field;  // read by interpolation; a block's value stands at its centre
+  CubeField field;  // read by interpolation; a block's value stands at its centre
   field.grid = {ni, nj, nk, g.voxel_to_world};
   for (size_t axis = 0; axis < 3; ++axis) {
     field.grid.voxel_to_world[axis][axis] *= double(kBlock);
@@ -56,9 +56,8 @@ void even_out(HeadImage& head, const torch::Tensor& inside) {
     for (int64_t k = begin; k < end; ++k)
       for (int64_t j = 0; j < g.nj; ++j)
         for (int64_t i = 0; i < g.ni; ++i) {
-          const Point p = transform_point(g.voxel_to_world, {double(i), double(j), double(k)});
           float& value = head.voxels[static_cast<size_t>(i + g.ni * (j + g.nj * k))];
-          value = head.low + (value - head.low) * std::exp(-field.at(p));
+          value = head.low + (value - head.low) * std::exp(-field.at(head.point(i, j, k)));
         }
   });
 }
