@@ -28,6 +28,7 @@ struct CommandEntry {
 CommandEntry simulate_command();
 CommandEntry import_command();
 CommandEntry prepare_command();
+CommandEntry export_command();
 CommandEntry train_fastgan_command();
 CommandEntry select_command();
 CommandEntry generate_command();

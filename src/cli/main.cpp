@@ -32,7 +32,7 @@ constexpr int kFailed = 2;
 std::vector<CommandEntry> command_table() {
   return {simulate_command(),
 #ifdef SCINTIGEN_WITH_IMAGING
-          import_command(),        prepare_command(),
+          import_command(),        prepare_command(), export_command(),
 #endif
           train_fastgan_command(), select_command(),  generate_command(), evaluate_command(),
           metrics_command(),       stats_command(),   doctor_command()};

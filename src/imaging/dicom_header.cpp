@@ -33,10 +33,11 @@ bool is_jpeg(const std::string& uid) {
 }
 
 void describe_identity(DcmItem& data_set, DicomImage& image) {
-  const std::string id = dicom_text(data_set, DCM_PatientID);
-  if (!id.empty())
-    image.patient_key = sha256_of_bytes(dicom_text(data_set, DCM_IssuerOfPatientID) + '\n' + id);
   image.study_uid = dicom_text(data_set, DCM_StudyInstanceUID);
+  const std::string id = dicom_text(data_set, DCM_PatientID);
+  image.patient_key =
+      sha256_of_bytes(id.empty() ? "study\n" + image.study_uid
+                                 : dicom_text(data_set, DCM_IssuerOfPatientID) + '\n' + id);
   image.series_uid = dicom_text(data_set, DCM_SeriesInstanceUID);
   image.frame_of_reference_uid = dicom_text(data_set, DCM_FrameOfReferenceUID);
   image.instance_uid = dicom_text(data_set, DCM_SOPInstanceUID);

@@ -30,8 +30,9 @@ struct DicomTechnical {
 /// One series as found in a folder: files sorted along the slice normal.
 struct DicomSeries {
   std::vector<std::filesystem::path> files;  ///< one multi-frame file, or one file a slice
-  std::string
-      patient_key;  ///< SHA-256 of issuer and patient's ID: tells patients apart, never shown
+  /// SHA-256 of issuer and patient's ID (of the study's UID where there is no ID): tells patients
+  /// apart, never shown.
+  std::string patient_key;
   std::string study_uid, series_uid, frame_of_reference_uid;
   DicomTechnical technical;
   int64_t slices = 0;   ///< of the volume; 0 where it is refused

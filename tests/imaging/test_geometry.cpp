@@ -8,10 +8,12 @@
 
 #include "core/nifti.h"
 #include "core/nifti_bytes.h"
+#include "core/resample.h"
 #include "core/temporary_folder.h"
 #include "core/volume_io.h"
 #include "imaging/dicom_maker.h"
 #include "imaging/dicom_series.h"
+#include "imaging/export.h"
 
 namespace scintigen {
 namespace {
@@ -103,6 +105,12 @@ class GeometryTest : public ::testing::TestWithParam<std::array<int, 3>> {
     const auto plane = grid_.ni * grid_.nj;
     return {values_.begin() + k * plane, values_.begin() + (k + 1) * plane};
   }
+  NiftiBytes nifti_with_both() const {
+    auto file = nifti();
+    file.set_qform(grid_.voxel_to_world);
+    file.set_sform(grid_.voxel_to_world);
+    return file;
+  }
   NiftiBytes nifti() const {
     NiftiBytes file;
     file.shape = {grid_.ni, grid_.nj, grid_.nk};
@@ -113,7 +121,7 @@ class GeometryTest : public ::testing::TestWithParam<std::array<int, 3>> {
 
 TEST_P(GeometryTest, Slices) {
   for (int64_t k = 0; k < grid_.nk; ++k)
-    made_slice(k % 2 == 0 ? "MR" : "MR", grid_, k, slice(k)).save(folder_ / std::to_string(k));
+    made_slice("MR", grid_, k, slice(k)).save(folder_ / std::to_string(k));
   expect_dicom();
 }
 
@@ -130,6 +138,59 @@ TEST_P(GeometryTest, Enhanced) {
   made_enhanced("PT", grid_, values_, std::vector<double>(static_cast<size_t>(grid_.nk), 1))
       .save(folder_ / "e");
   expect_dicom();
+}
+
+/// What reads a form: the sform where there is one, whatever the qform says.
+TEST_P(GeometryTest, NiftiReadResampledAndWritten) {
+  const auto target = centred_grid(50, 54, 40, 3.5, {-1, 3, -2});
+  for (const std::string form : {"sform", "qform", "both", "disagreeing"}) {
+    SCOPED_TRACE(form);
+    auto file = nifti();
+    auto moved = grid_.voxel_to_world;
+    moved[0][3] += 30, moved[1][3] -= 20;
+    if (form == "disagreeing") file.set_qform(moved);
+    if (form == "qform" || form == "both") file.set_qform(grid_.voxel_to_world);
+    if (form != "qform") file.set_sform(grid_.voxel_to_world);
+    std::vector<std::string> notes;
+    const auto volume = read_volume(file.write(folder_ / "a.nii"), &notes);
+    EXPECT_EQ(notes.size(), form == "disagreeing" ? 1U : 0U);
+    expect_sphere(volume);
+    for (const auto method : {Interpolation::kLinear, Interpolation::kCubicSpline})
+      expect_sphere(resample(volume, target, identity_affine(), method));
+    write_nifti(folder_ / "b.nii", volume, "");
+    const auto again = read_volume(folder_ / "b.nii", &notes);
+    EXPECT_EQ(notes.size(), form == "disagreeing" ? 1U : 0U);
+    EXPECT_EQ(again.voxel_to_world, volume.voxel_to_world);
+    expect_sphere(again);
+  }
+}
+
+TEST_P(GeometryTest, ExportedToDicomAndReadAgain) {
+  ExportSettings settings;
+  settings.volume = nifti_with_both().write(folder_ / "volume.nii").string();
+  settings.format = "dicom";
+  settings.like = (folder_ / "like").string();
+  settings.unit = "counts";
+  const auto like = centred_grid(4, 4, 3, 9);
+  made_nm(like, made_values(like, 0, 3)).save(folder_ / "like/nm");
+  for (const char* modality : {"PT", "NM"}) {
+    settings.modality = modality;
+    settings.out = (folder_ / modality).string();
+    std::vector<std::string> notes;
+    export_volume(settings, notes);
+    const auto found = find_dicom_series(settings.out, nullptr);
+    ASSERT_EQ(found.size(), 1U);
+    const auto volume = read_dicom_series(found[0]);
+    expect_sphere(volume);
+    // every corner of the grid is a corner of the grid that was exported
+    for (double k : {0.0, static_cast<double>(grid_.nk - 1)}) {
+      const auto corner = transform_point(volume.voxel_to_world, {0, 0, k});
+      const double other = static_cast<double>(grid_.nk - 1) - k;
+      const bool flipped = determinant(grid_.voxel_to_world) < 0;
+      const auto expected = transform_point(grid_.voxel_to_world, {0, 0, flipped ? other : k});
+      for (size_t i = 0; i < 3; ++i) EXPECT_NEAR(corner[i], expected[i], 1e-4);
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Orientations, GeometryTest, ::testing::ValuesIn(orientations()));
