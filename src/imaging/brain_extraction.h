@@ -36,7 +36,6 @@ BrainTemplate load_brain_template(const std::filesystem::path& head = kTemplateH
 
 struct BrainMask {
   Volume mask;         ///< 1 inside, 0 outside, float32, grid of the scan
-  std::string method;  ///< surface, atlas, threshold
   double volume_ml = 0;
   bool doubtful = false;  ///< look at it before use
   std::string why;        ///< of `doubtful`: one clause
