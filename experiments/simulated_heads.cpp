@@ -25,8 +25,8 @@ std::vector<HeadVariant> head_variants() {
   all[8].name = "bias x 3", all[8].bias = 0.3;
   all[9].name = "offset", all[9].offset = 500;
   all[10].name = "neck", all[10].neck = true;
-  all[11].name = "cut above", all[11].cut_top_mm = 55;
-  all[12].name = "cut below", all[12].cut_bottom_mm = 75;
+  all[11].name = "cut above", all[11].cut_top_mm = 75;
+  all[12].name = "cut below", all[12].cut_bottom_mm = 95;
   return all;
 }
 
