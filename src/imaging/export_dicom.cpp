@@ -2,6 +2,7 @@
 #include <dcmtk/config/osconfig.h>
 // after osconfig.h
 #include <dcmtk/dcmdata/dcostrmb.h>
+#include <dcmtk/dcmdata/dcwcache.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -163,9 +164,9 @@ void write_object(const std::filesystem::path& path, DcmFileFormat& file) {
   require(file.validateMetaInfo(EXS_LittleEndianExplicit).good(), "{}: cannot be written",
           path.string());
   AtomicFile out(path);
+  DcmWriteCache cache;
   file.transferInit();
   for (OFCondition written = EC_StreamNotifyClient; written == EC_StreamNotifyClient;) {
-    DcmWriteCache cache;
     written = file.write(stream, EXS_LittleEndianExplicit, EET_UndefinedLength, &cache);
     require(written.good() || written == EC_StreamNotifyClient, "{}: cannot be written ({})",
             path.string(), written.text());
