@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <dcmtk/config/osconfig.h>
-// after osconfig.h
-#include <dcmtk/dcmdata/dcostrmb.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
 #include <memory>
 #include <random>
+#include <system_error>
 
 #include "core/affine.h"
 #include "core/atomic_file.h"
@@ -155,27 +155,11 @@ void put_pixels(DcmItem& object, const Stored& pixels, const Grid& grid) {
   require(put.good(), "pixel data cannot be held ({})", put.text());
 }
 
-/// The whole object, then its file at once.
+/// Into a folder that nobody sees yet: NewFolder syncs and renames.
 void write_object(const std::filesystem::path& path, DcmFileFormat& file) {
-  constexpr offile_off_t kBuffer = 1 << 20;
-  std::vector<char> buffer(kBuffer);
-  DcmOutputBufferStream stream(buffer.data(), kBuffer);
-  require(file.validateMetaInfo(EXS_LittleEndianExplicit).good(), "{}: cannot be written",
-          path.string());
-  AtomicFile out(path);
-  file.transferInit();
-  for (OFCondition written = EC_StreamNotifyClient; written == EC_StreamNotifyClient;) {
-    DcmWriteCache cache;
-    written = file.write(stream, EXS_LittleEndianExplicit, EET_UndefinedLength, &cache);
-    require(written.good() || written == EC_StreamNotifyClient, "{}: cannot be written ({})",
-            path.string(), written.text());
-    void* bytes = nullptr;
-    offile_off_t count = 0;
-    stream.flushBuffer(bytes, count);
-    out.write(bytes, static_cast<size_t>(count));
-  }
-  file.transferEnd();
-  out.commit();
+  const OFCondition written =
+      file.saveFile(OFFilename(path.c_str()), EXS_LittleEndianExplicit, EET_UndefinedLength);
+  require(written.good(), "{}: cannot be written ({})", path.string(), written.text());
 }
 
 /// A folder that appears with all its files, or not at all.
@@ -202,17 +186,32 @@ class NewFolder {
     names_.push_back(name);
     return working_ / name;
   }
+  /// Syncs file by file after all are written: the file system then commits them together.
   std::vector<std::filesystem::path> commit() {
+    for (const auto& name : names_) sync(working_ / name, O_RDONLY);
+    sync(working_, O_RDONLY | O_DIRECTORY);
     std::error_code error;
     std::filesystem::rename(working_, path_, error);
     require(!error, "{}: cannot be made: {}", path_.string(), error.message());
     done_ = true;
+    if (path_.has_parent_path()) sync(path_.parent_path(), O_RDONLY | O_DIRECTORY);
     std::vector<std::filesystem::path> files;
     for (const auto& name : names_) files.push_back(path_ / name);
     return files;
   }
 
  private:
+  static void sync(const std::filesystem::path& path, int flags) {
+    const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+    require(descriptor >= 0, "{}: cannot be opened: {}", path.string(),
+            std::generic_category().message(errno));
+    const bool synced = ::fsync(descriptor) == 0 || errno == EINVAL;
+    const int number = errno;
+    ::close(descriptor);
+    require(synced, "{}: cannot be written: {}", path.string(),
+            std::generic_category().message(number));
+  }
+
   std::filesystem::path path_, working_;
   std::vector<std::string> names_;
   bool done_ = false;

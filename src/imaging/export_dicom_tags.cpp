@@ -26,7 +26,7 @@ const DcmTagKey kIdentity[] = {DCM_SpecificCharacterSet,
                                DCM_PatientBirthDate,
                                DCM_PatientBirthTime,
                                DCM_PatientSex,
-                               DCM_OtherPatientIDs,
+                               DCM_RETIRED_OtherPatientIDs,
                                DCM_OtherPatientNames,
                                DCM_EthnicGroup,
                                DCM_PatientComments,
@@ -161,9 +161,7 @@ void put_common(DcmItem& object, ExportSource& source, const ExportSettings& set
   const double number = dicom_number(from, DCM_SeriesNumber).value_or(0);
   put_dicom(object, DCM_SeriesNumber,
             std::to_string(std::abs(static_cast<int>(number)) % 100000 + 1000));
-  put_dicom(object, DCM_PatientPosition,
-            known(from, DCM_PatientPosition,
-                  {"HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL"}));
+  put_dicom(object, DCM_BodyPartExamined, "BRAIN");  // unpaired: no Laterality
   put_dicom(object, DCM_Manufacturer, "scintigen");
   put_dicom(object, DCM_ManufacturerModelName, "scintigen");
   put_dicom(object, DCM_SoftwareVersions, kVersion);
