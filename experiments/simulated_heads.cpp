@@ -14,24 +14,19 @@ constexpr double kDegree = M_PI / 180;
 }  // namespace
 
 std::vector<HeadVariant> head_variants() {
-  std::vector<HeadVariant> all(1);
-  const auto add = [&](const std::string& name) -> HeadVariant& {
-    all.emplace_back();
-    all.back().name = name;
-    return all.back();
-  };
-  add("nod +20").rotation_degrees = {20, 0, 0};
-  add("nod -20").rotation_degrees = {-20, 0, 0};
-  add("tilt 20").rotation_degrees = {0, 20, 0};
-  add("turn 20").rotation_degrees = {0, 0, 20};
-  add("voxels 2 mm").spacing_mm = {2, 2, 2};
-  add("voxels 1 x 1 x 3 mm").spacing_mm = {1, 1, 3};
-  add("noise x 3").noise = 0.075;
-  add("bias x 3").bias = 0.3;
-  add("offset").offset = 500;
-  add("neck").neck = true;
-  add("cut above").cut_top_mm = 55;
-  add("cut below").cut_bottom_mm = 75;
+  std::vector<HeadVariant> all(13);
+  all[1].name = "nod +20", all[1].rotation_degrees = {20, 0, 0};
+  all[2].name = "nod -20", all[2].rotation_degrees = {-20, 0, 0};
+  all[3].name = "tilt 20", all[3].rotation_degrees = {0, 20, 0};
+  all[4].name = "turn 20", all[4].rotation_degrees = {0, 0, 20};
+  all[5].name = "voxels 2 mm", all[5].spacing_mm = {2, 2, 2};
+  all[6].name = "voxels 1 x 1 x 3 mm", all[6].spacing_mm = {1, 1, 3};
+  all[7].name = "noise x 3", all[7].noise = 0.075;
+  all[8].name = "bias x 3", all[8].bias = 0.3;
+  all[9].name = "offset", all[9].offset = 500;
+  all[10].name = "neck", all[10].neck = true;
+  all[11].name = "cut above", all[11].cut_top_mm = 75;
+  all[12].name = "cut below", all[12].cut_bottom_mm = 95;
   return all;
 }
 

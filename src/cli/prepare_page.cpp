@@ -35,7 +35,7 @@ Registrations registrations_of(const PatientRecord& record, const char* modality
   Registrations found;
   for (const auto& scan : record.value("scans", PatientRecord::array()))
     if (scan.value("modality", "") == modality)
-      found.add(scan.value("registration", PatientRecord()));
+      found.add(scan.value("registration", PatientRecord::object()));
   return found;
 }
 
@@ -82,10 +82,10 @@ QualityPerson person_of(const PatientRecord& record, const PreparePlan& plan) {
   const auto brain = record.value("brain", PatientRecord::object());
   Registrations to_template;
   for (const char* kind : {"template", "acpc"})
-    to_template.add(record.value(kind, PatientRecord()));
+    to_template.add(record.value(kind, PatientRecord::object()));
   Registrations all = to_template;
   for (const auto& scan : record.value("scans", PatientRecord::array()))
-    all.add(scan.value("registration", PatientRecord()));
+    all.add(scan.value("registration", PatientRecord::object()));
   person.cells = {
       {fmt::format("{} volumes{}", volumes,
                    left_out > 0 ? fmt::format(", {} scans left out", left_out) : ""),

@@ -17,24 +17,6 @@ constexpr double kLeastMm = 80, kMostMm = 512;
 constexpr int64_t kSamples = 1000000;
 constexpr double kLowPart = 0.02, kHighPart = 0.98, kAirPart = 0.1;
 
-float linear(const float* voxels, const Grid& grid, const Point& place, float outside) {
-  const double i = place[0], j = place[1], k = place[2];
-  if (!(i >= 0 && j >= 0 && k >= 0 && i <= double(grid.ni - 1) && j <= double(grid.nj - 1) &&
-        k <= double(grid.nk - 1)))
-    return outside;
-  const auto i0 = std::min(static_cast<int64_t>(i), grid.ni - 2),
-             j0 = std::min(static_cast<int64_t>(j), grid.nj - 2),
-             k0 = std::min(static_cast<int64_t>(k), grid.nk - 2);
-  const auto u = static_cast<float>(i - double(i0)), v = static_cast<float>(j - double(j0)),
-             w = static_cast<float>(k - double(k0));
-  const float* const p = voxels + i0 + grid.ni * (j0 + grid.nj * k0);
-  const int64_t row = grid.ni, plane = grid.ni * grid.nj;
-  const auto along = [&](const float* q) { return q[0] + u * (q[1] - q[0]); };
-  const float near = along(p) + v * (along(p + row) - along(p));
-  const float far = along(p + plane) + v * (along(p + plane + row) - along(p + plane));
-  return near + w * (far - near);
-}
-
 /// The cubes that cover the scan's corners.
 Grid cubes_over(const Grid& scan) {
   Point low{1e300, 1e300, 1e300}, high{-1e300, -1e300, -1e300};
@@ -95,12 +77,30 @@ void judge(const Volume& scan, const std::string& name) {
 
 }  // namespace
 
-float HeadImage::at(const Point& mm) const {
+float read_linear(const float* voxels, const Grid& grid, const Point& place, float outside) {
+  const double i = place[0], j = place[1], k = place[2];
+  if (!(i >= 0 && j >= 0 && k >= 0 && i <= double(grid.ni - 1) && j <= double(grid.nj - 1) &&
+        k <= double(grid.nk - 1)))
+    return outside;
+  const auto i0 = std::min(static_cast<int64_t>(i), grid.ni - 2),
+             j0 = std::min(static_cast<int64_t>(j), grid.nj - 2),
+             k0 = std::min(static_cast<int64_t>(k), grid.nk - 2);
+  const auto u = static_cast<float>(i - double(i0)), v = static_cast<float>(j - double(j0)),
+             w = static_cast<float>(k - double(k0));
+  const float* const p = voxels + i0 + grid.ni * (j0 + grid.nj * k0);
+  const int64_t row = grid.ni, plane = grid.ni * grid.nj;
+  const auto along = [&](const float* q) { return q[0] + u * (q[1] - q[0]); };
+  const float near = along(p) + v * (along(p + row) - along(p));
+  const float far = along(p + plane) + v * (along(p + plane + row) - along(p + plane));
+  return near + w * (far - near);
+}
+
+float CubeField::at(const Point& mm) const {
   const double cube = spacing();
   const auto& a = grid.voxel_to_world;
-  return linear(voxels.data(), grid,
-                {(mm[0] - a[0][3]) / cube, (mm[1] - a[1][3]) / cube, (mm[2] - a[2][3]) / cube},
-                low);
+  return read_linear(voxels.data(), grid,
+                     {(mm[0] - a[0][3]) / cube, (mm[1] - a[1][3]) / cube, (mm[2] - a[2][3]) / cube},
+                     outside);
 }
 
 HeadImage head_image(const Volume& scan, const std::string& name) {
@@ -109,6 +109,7 @@ HeadImage head_image(const Volume& scan, const std::string& name) {
   set_range(head, scan.voxels);
   require(head.high > head.low,
           "{}: 96 % of the voxels are {:g}; expected a head that fills its volume", name, head.low);
+  head.outside = head.low;
   const Grid from = grid_of(scan);
   const auto smooth = scan.voxels.clone();
   const auto spacing = spacing_mm(scan.voxel_to_world);
@@ -128,7 +129,7 @@ HeadImage head_image(const Volume& scan, const std::string& name) {
     for (int64_t k = begin; k < end; ++k)
       for (int64_t j = 0; j < head.grid.nj; ++j)
         for (int64_t i = 0; i < head.grid.ni; ++i)
-          head.voxels[static_cast<size_t>(i + head.grid.ni * (j + head.grid.nj * k))] = linear(
+          head.voxels[static_cast<size_t>(i + head.grid.ni * (j + head.grid.nj * k))] = read_linear(
               source, from, transform_point(to_scan, {double(i), double(j), double(k)}), head.low);
   });
   return head;

@@ -11,15 +11,28 @@
 
 namespace scintigen {
 
-struct HeadImage {
-  Grid grid;                  ///< cubes, axes along x, y, z
-  std::vector<float> voxels;  ///< [nk,nj,ni], smoothed to about a cube
-  float low = 0, high = 0;    ///< 2nd and 98th percentile of the scan (Smith 2002)
-  float background = 0;       ///< low + 10 % of the range: below it is air
+/// Numbers on cubes along the world's axes.
+struct CubeField {
+  Grid grid;
+  std::vector<float> voxels;  ///< [nk,nj,ni]
+  float outside = 0;
 
   double spacing() const { return grid.voxel_to_world[0][0]; }
-  /// Linear; `low` beyond the grid.
+  Point point(int64_t i, int64_t j, int64_t k) const {
+    return transform_point(grid.voxel_to_world, {double(i), double(j), double(k)});
+  }
+  /// Linear; `outside` beyond the centres of the outermost cubes.
   float at(const Point& mm) const;
+};
+
+/// `voxels` [nk,nj,ni] at a place in voxels, linear; `outside` beyond the outermost centres.
+/// At least two voxels along each axis.
+float read_linear(const float* voxels, const Grid& grid, const Point& place, float outside);
+
+/// Smoothed to about a cube; `low` outside.
+struct HeadImage : CubeField {
+  float low = 0, high = 0;  ///< 2nd and 98th percentile of the scan (Smith 2002)
+  float background = 0;     ///< low + 10 % of the range: below it is air
 };
 
 /// throws  Error: not float32 [D,H,W], fewer than 16 voxels or 80 mm along an axis, over 512 mm,

@@ -22,6 +22,7 @@
 #include "cohort/volume_cohort.h"
 #include "core/settings.h"
 #include "core/table.h"
+#include "imaging/brain_extraction.h"
 #include "imaging/dicom_series.h"
 #include "imaging/registration.h"
 
@@ -39,8 +40,7 @@ struct PrepareSettings {
   bool keep_head = false;
   std::vector<std::string> scaling = {"none"};
   std::string suvr_region = "Cerebelum";
-  std::string template_head = "/usr/share/mricron/templates/ch2.nii.gz";
-  std::string template_brain = "/usr/share/mricron/templates/ch2bet.nii.gz";
+  std::string template_head = kTemplateHead, template_brain = kTemplateBrain;
   std::string template_labels = "/usr/share/mricron/templates/aal.nii.gz";
   std::string template_names = "/usr/share/mricron/templates/aal.nii.txt";
   bool keep_doubtful = false;

@@ -57,9 +57,9 @@ std::string common_key(const PrepareSettings& settings) {
 
 PatientRecord read_record(const std::filesystem::path& file) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) return {};
+  if (!std::filesystem::is_regular_file(file, error)) return PatientRecord::object();
   auto record = PatientRecord::parse(read_file(file, kLargestRecord), nullptr, false);
-  return record.is_object() ? record : PatientRecord();
+  return record.is_object() ? record : PatientRecord::object();
 }
 
 /// Whether every file that a record names is there.
@@ -175,7 +175,7 @@ void add_person(Merged& merged, const PatientRecord& record, const PreparePlan& 
   };
   if (record.contains("failed")) {
     ++outcome.failed;
-    return skip({}, "", record.value("failed", ""));
+    return skip(PatientRecord::object(), "", record.value("failed", ""));
   }
   ++outcome.prepared;
   for (const auto& scan : record.value("scans", PatientRecord::array())) {

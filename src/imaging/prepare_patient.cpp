@@ -45,6 +45,12 @@ struct Space {
   Affine to_reference;  ///< its world to the reference scan's
 };
 
+BrainMethod brain_method(const std::string& name) {
+  return name == "surface" ? BrainMethod::kSurface
+         : name == "atlas" ? BrainMethod::kAtlas
+                           : BrainMethod::kAuto;
+}
+
 PatientRecord record_of(const Registration& registration) {
   static constexpr const char* kFlips[] = {"as stored", "mirrored fits better", "cannot tell",
                                            "not checked"};
@@ -182,7 +188,7 @@ void Preparation::find_brain() {
   if (!first.mask.voxels.defined() && settings_.brain != "none") {
     const auto found = is_emission(first.source->modality)
                            ? extract_brain_emission(first.volume)
-                           : extract_brain(first.volume, settings_.brain, template_.brain);
+                           : extract_brain(first.volume, brain_method(settings_.brain), template_.brain);
     first.mask = found.mask;
     brain["method"] = found.method;
     brain["doubtful"] = found.doubtful;
@@ -239,8 +245,8 @@ void Preparation::register_template() {
   auto& first = reference();
   const bool emission = is_emission(first.source->modality);
   // A T1 has the template's skull and scalp; PET and SPECT have its brain.
-  Volume fixed = template_.brain.head;
-  if (emission) fixed.voxels = fixed.voxels * (template_.brain.mask.voxels > 0);
+  Volume fixed = template_.brain->head;
+  if (emission) fixed.voxels = fixed.voxels * (template_.brain->mask.voxels > 0);
   const auto find = [&](Motion motion) {
     RegistrationSettings settings;
     settings.motion = motion;
@@ -274,7 +280,7 @@ void Preparation::make_spaces() {
     else
       spaces_.push_back(
           {name,
-           grid_around(template_.brain.head, template_.brain.mask, matrix, settings_.spacing_mm),
+           grid_around(template_.brain->head, template_.brain->mask, matrix, settings_.spacing_mm),
            rigid_->fixed_to_moving});
   }
 }
@@ -344,7 +350,7 @@ void Preparation::write_picture() {
     rows.push_back(
         {"in template space",
          resample(first.volume, grid, affine_->fixed_to_moving, Interpolation::kLinear),
-         resample(template_.brain.mask, grid, identity_affine(), Interpolation::kNearest),
+         resample(template_.brain->mask, grid, identity_affine(), Interpolation::kNearest),
          is_emission(first.source->modality) ? "perfusion" : "gray"});
   }
   write_png(quality_picture_file(settings_.out, patient_.participant_id), quality_picture(rows));
@@ -363,4 +369,10 @@ PatientRecord Preparation::finish() {
 }
 
 }  // namespace
+
+PatientRecord prepare_patient(const PatientPlan& patient, const PrepareSettings& settings,
+                              const PrepareTemplate& brain_template, int64_t threads) {
+  return Preparation(patient, settings, brain_template, threads).run();
+}
+
 }  // namespace scintigen

@@ -2,6 +2,7 @@
 // One person, from scans to prepared volumes, with a record of every step.
 #pragma once
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "imaging/brain_extraction.h"
 #include "imaging/prepare.h"
@@ -10,7 +11,7 @@ namespace scintigen {
 
 /// What every person is prepared with, read once.
 struct PrepareTemplate {
-  BrainTemplate brain;
+  std::optional<BrainTemplate> brain;  ///< none where nothing needs it
   Volume regions;                    ///< labels, template space; undefined unless suvr needs them
   std::vector<int64_t> suvr_labels;  ///< of the reference region; empty: the whole brain
 };

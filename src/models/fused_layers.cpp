@@ -382,6 +382,61 @@ bool tiles_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, int6
                                   x.scalar_type() == torch::kBFloat16);
 }
 
+/// The convolution 4x4, stride 2, padding 1, whose adjoint a transposed one is: from y to x.
+TileShape adjoint_shape(const Tensor& x, const Tensor& weight) {
+  return {x.size(0), 2 * x.size(2), 2 * x.size(3), weight.size(1), x.size(1), 2};
+}
+
+struct TransposedConvolution : torch::autograd::Function<TransposedConvolution> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight) {
+    const auto x = last(input);
+    const auto shape = adjoint_shape(x, weight);
+    auto y = empty_map(x, shape.in, shape.height, shape.width);
+    ctx->save_for_backward({x, weight});
+    if (!tile_convolution_applies(shape, x.scalar_type() == torch::kBFloat16)) {
+      const auto kernel = last(weight.detach().to(x.scalar_type()));
+      return last(std::get<0>(torch::convolution_backward(x, y, kernel, {}, {2, 2}, {1, 1}, {1, 1},
+                                                          false, {0, 0}, 1, {true, false, false})));
+    }
+    const auto kernel = tiled(weight.detach());
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      tile_convolution_backward<T>(shape, data<T>(x), nullptr, data<float>(kernel), data<T>(y),
+                                   nullptr);
+    });
+    return y;
+  }
+  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &x = saved[0], &weight = saved[1], g = last(grads[0]);
+    const auto shape = adjoint_shape(x, weight);
+    const bool of_x = ctx->needs_input_grad(0), of_weight = ctx->needs_input_grad(1);
+    if (!tile_convolution_applies(shape, x.scalar_type() == torch::kBFloat16)) {
+      const auto kernel = last(weight.detach().to(x.scalar_type()));
+      const auto gweight =
+          of_weight ? std::get<1>(torch::convolution_backward(x, g, kernel, {}, {2, 2}, {1, 1},
+                                                              {1, 1}, false, {0, 0}, 1,
+                                                              {false, true, false}))
+                          .to(torch::kFloat)
+                    : Tensor();
+      return {of_x ? torch::conv2d(g, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{1, 1})
+                   : Tensor(),
+              gweight};
+    }
+    const auto kernel = tiled(weight.detach());
+    const auto gx = of_x ? torch::empty_like(x) : Tensor();
+    const auto gkernel = of_weight ? torch::empty_like(kernel) : Tensor();
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      if (of_x) tile_convolution_forward<T>(shape, data<T>(g), data<float>(kernel), data<T>(gx));
+      if (of_weight)
+        tile_convolution_backward<T>(shape, data<T>(x), data<T>(g), data<float>(kernel), nullptr,
+                                     data<float>(gkernel));
+    });
+    return {gx, of_weight ? gkernel.permute({3, 0, 1, 2}) : Tensor()};
+  }
+};
+
 }  // namespace
 
 void use_plain_layers(bool plain) { plain_layers = plain; }
@@ -414,6 +469,17 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, in
   return torch::conv2d(x, weight.to(x.scalar_type()),
                        bias.defined() ? bias.to(x.scalar_type()) : bias,
                        at::IntArrayRef{stride, stride}, at::IntArrayRef{padding, padding});
+}
+
+Tensor transposed_convolution(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  Tensor y;
+  if (fused(x)) {
+    y = TransposedConvolution::apply(x, weight);
+  } else {
+    y = torch::conv_transpose2d(x, weight.to(x.scalar_type()), {}, at::IntArrayRef{2, 2},
+                                at::IntArrayRef{1, 1});
+  }
+  return bias.defined() ? y + bias.to(y.scalar_type()).view({1, -1, 1, 1}) : y;
 }
 
 }  // namespace scintigen
