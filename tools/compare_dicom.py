@@ -138,7 +138,7 @@ def main():
                   f"largest error of the others {worst[modality]:.3g} mm")
         print(f"NM, axial slices stacked from the feet to the head: {plain_wrong} wrong (expected 0). Elsewhere dcm2niix is known to "
               "be wrong (rordenlab/dcm2niix issue 885): it follows neither the sign of Spacing Between Slices nor row x "
-              "column, as PS3.3 C.8.4.15 has it, but stacks along the patient's axis.")
+              "column, as PS3.3 C.8.4.15 has it, but stacks to the left, the back or up.")
         for modality in ("PT", "NM"):
             for line in validate(root / f"{modality}0") or ["no errors"]:
                 print(f"dciodvfy {modality}: {line}")

@@ -126,6 +126,8 @@ void describe_single(DcmItem& data_set, DicomImage& image) {
 /// The detector whose orientation and position hold for all frames.
 DcmItem& detector_of(DcmItem& data_set, int64_t frames, DicomImage& image) {
   const int64_t count = dicom_item_count(data_set, DCM_DetectorInformationSequence);
+  require(count <= 64, "Detector Information Sequence (0054,0022) of {} items; expected at most 64",
+          count);
   unsigned long chosen = 0;
   const auto vector = dicom_numbers(data_set, DCM_DetectorVector);
   if (static_cast<int64_t>(vector.size()) == frames && count > 1) {

@@ -117,8 +117,11 @@ Volume read_dicom_series(const DicomSeries& series, std::vector<std::string>* no
     targets[stack.slices[k].image][stack.slices[k].frame] =
         voxels + static_cast<int64_t>(k) * plane;
   for (size_t n = 0; n < images.size(); ++n) read_dicom_frames(images[n], targets[n]);
-  if (!at::isfinite(volume.voxels).all().item<bool>())
+  for (int64_t k = 0; k < stack.grid.nk; ++k) {  // slice by slice: isfinite() makes copies
+    if (at::isfinite(volume.voxels[k]).all().item<bool>()) continue;
     said.push_back(fmt::format("{}: voxels that are not finite", series.files.front().string()));
+    break;
+  }
   if (notes != nullptr) notes->insert(notes->end(), said.begin(), said.end());
   return volume;
 }

@@ -46,8 +46,9 @@ ExportSettings checked(ExportSettings settings) {
 
 /// Refuses what no format can hold as it is.
 void check_volume(const Volume& volume, const std::string& name) {
-  require(at::isfinite(volume.voxels).all().item<bool>(),
-          "{}: voxels that are not finite; expected finite ones", name);
+  for (int64_t k = 0; k < volume.voxels.size(0); ++k)  // slice by slice: isfinite() makes copies
+    require(at::isfinite(volume.voxels[k]).all().item<bool>(),
+            "{}: voxels that are not finite; expected finite ones", name);
   const auto size = spacing_mm(volume.voxel_to_world);
   for (size_t a = 0; a < 3; ++a)
     for (size_t b = a + 1; b < 3; ++b) {

@@ -149,6 +149,9 @@ TEST_F(DicomMalformedTest, Places) {
   expect_text(DCM_SpacingBetweenSlices, "nan", "(0018,0088): not a number");
   expect_text(DCM_SpacingBetweenSlices, "1e300", "Spacing Between Slices (0018,0088) 1e+300 mm");
   expect_text(DCM_RescaleSlope, "nan", "(0028,1053): not a number");
+  std::string many = "1";
+  for (int n = 0; n < 20000; ++n) many += "\\1";
+  expect_text(DCM_RescaleSlope, many, "(0028,1053): 20001 values; expected at most 4096");
   expect_text(DCM_RescaleSlope, "1\\2", "2 rescale slopes (0028,1053) for 4 frames");
   expect(
       [](MadeDicom& made) {
