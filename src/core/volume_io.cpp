@@ -263,7 +263,7 @@ Converter converter_of(int datatype, const std::string& where) {
   }
 }
 
-/// A file whose header is judged; its stream stands behind the header.
+/// What the header says; the stream stands behind it.
 struct Opened {
   NiftiHeader judged;
   Placement placement;
@@ -272,11 +272,11 @@ struct Opened {
   int64_t voxels() const { return shape[0] * shape[1] * shape[2]; }
 };
 
-Opened open_header(const std::filesystem::path& path, ByteStream& stream,
+Opened open_header(const std::filesystem::path& path, NiftiHeader judged, ByteStream& stream,
                    std::vector<std::string>* notes) {
   const auto where = path.string();
   Opened opened;
-  opened.judged = check_nifti(path);
+  opened.judged = std::move(judged);
   auto& shape = opened.shape = opened.judged.shape;
   require(shape.size() <= 3, "{}: volume is {}-D [{}]; expected 3-D; extract one frame first",
           where, shape.size(), fmt::join(shape, ","));
@@ -298,8 +298,9 @@ Opened open_header(const std::filesystem::path& path, ByteStream& stream,
 }  // namespace
 
 Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes) {
+  auto header = check_nifti(path);  // before any other reader touches the file
   ByteStream stream(path);
-  const auto opened = open_header(path, stream, notes);
+  const auto opened = open_header(path, std::move(header), stream, notes);
   const auto& [judged, placement, shape, voxel_to_world] = opened;
   const auto convert_voxels = converter_of(judged.datatype, path.string());
   Volume volume;
@@ -318,8 +319,9 @@ Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* 
 }
 
 Volume map_volume(const std::filesystem::path& path) {
+  auto header = check_nifti(path);
   ByteStream stream(path);
-  const auto opened = open_header(path, stream, nullptr);
+  const auto opened = open_header(path, std::move(header), stream, nullptr);
   const auto& [judged, placement, shape, voxel_to_world] = opened;
   constexpr int kFloat32 = 16;
   require(judged.datatype == kFloat32 && !judged.swapped && placement.slope == 1 &&
