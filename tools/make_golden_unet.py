@@ -57,6 +57,22 @@ def golden(side, levels):
     safetensors_file.write(OUT / f"unet_{side}.safetensors", tensors, MADE_BY)
 
 
+def step_golden(name, least_squares):
+    """Two steps of the trainer, from the weights of unet_128: losses and the weights after."""
+    generator = prepare(pix2pix.UnetGenerator(2, 1, 5, 2, dropout=0))
+    discriminator = prepare(pix2pix.PatchDiscriminator(3, 4))
+    tensors = {**state(generator, "generator."), **state(discriminator, "discriminator.")}
+    generator.train(), discriminator.train()
+    trainer = pix2pix.Trainer(generator, discriminator, rate=1e-3, least_squares=least_squares)
+    for step in range(2):
+        losses = trainer.step(pattern(2, 2, 64, 0.3 * step), pattern(2, 1, 64, 1 + 0.3 * step))
+        tensors |= {f"{step}.{key}": numpy(torch.tensor([value])) for key, value in losses.items()}
+    tensors |= {**state(generator, "after.generator."), **state(discriminator, "after.discriminator.")}
+    safetensors_file.write(OUT / f"pix2pix_step_{name}.safetensors", tensors, MADE_BY)
+
+
 torch.manual_seed(11)
 golden(256, 8)
 golden(128, 7)
+step_golden("cross_entropy", False)
+step_golden("least_squares", True)

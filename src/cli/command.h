@@ -30,6 +30,7 @@ CommandEntry import_command();
 CommandEntry prepare_command();
 CommandEntry export_command();
 CommandEntry train_fastgan_command();
+CommandEntry train_pix2pix_command();
 CommandEntry select_command();
 CommandEntry generate_command();
 CommandEntry evaluate_command();

@@ -13,27 +13,34 @@ namespace scintigen {
 namespace {
 
 constexpr double kSmoothMm = 2.5;   // sigma: noise of a few counts
-constexpr double kEdgePart = 0.45;  // of the mean of what is brighter than the edge
+constexpr double kEdgePart = 0.45;  // from the mean below the edge to the mean above it
 constexpr int kRounds = 100;
 constexpr double kBridgeMm = 6;     // half the width of what joins scalp and glands to the brain
 constexpr double kGapMm = 10;       // half the width of cold fissures that are closed
 constexpr double kHotPart = 0.999;  // a few hot voxels (glands, noise) do not set the scale
 
-/// Where the threshold is the given part of the mean above it (fixed point from the mean of all
-/// that is above 0, upwards).
+/// Where the threshold is kEdgePart of the way from the mean below it to the mean above it (Ridler
+/// and Calvard 1978, weighted): the highest such value, found from above, since noise and scalp
+/// have fixed points of their own below.
 float edge_value(const std::vector<float>& values) {
   std::vector<float> sorted;
   for (const float value : values)
     if (value > 0) sorted.push_back(value);
+  if (sorted.empty()) return 0;
   const auto top = sorted.begin() + static_cast<int64_t>(kHotPart * double(sorted.size() - 1));
   std::nth_element(sorted.begin(), top, sorted.end());
   const float most = *top;
-  double edge = 0;
+  double edge = most / 2;
   for (int round = 0; round < kRounds; ++round) {
-    double sum = 0, count = 0;
-    for (const float value : sorted)
-      if (value > edge) sum += std::min(value, most), ++count;
-    const double next = kEdgePart * sum / std::max(1.0, count);
+    double above = 0, count = 0, below = 0;
+    for (const float value : values)
+      if (value > edge)
+        above += std::min(value, most), ++count;
+      else
+        below += value;
+    const double high = above / std::max(1.0, count),
+                 low = below / std::max(1.0, double(values.size()) - count);
+    const double next = low + kEdgePart * (high - low);
     if (std::abs(next - edge) < 1e-4 * double(most)) break;
     edge = next;
   }

@@ -72,12 +72,4 @@ BrainMask extract_brain(const Volume& t1, BrainMethod method = BrainMethod::kAut
 /// Source  threshold and largest component: pix2pix from MRI and PET to SPECT (2024), Methods
 BrainMask extract_brain_emission(const Volume& scan);
 
-/// By method: "surface", "atlas" or "auto", the better one, with the other as its check: where they
-/// disagree much, the mask is doubtful.
-BrainMask extract_brain(const Volume& t1, const std::string& method,
-                        const BrainTemplate& brain_template);
-
-/// throws  Error: a file that cannot be read, other grids, a mask that is empty or everything
-BrainTemplate load_brain_template(const std::string& head, const std::string& mask);
-
 }  // namespace scintigen

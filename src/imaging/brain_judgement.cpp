@@ -10,6 +10,7 @@ namespace scintigen {
 namespace {
 
 constexpr double kMostBorderMm2 = 400;
+constexpr double kBorderMm = 4;     // a smooth surface keeps a little off the border that cuts it
 constexpr double kShellMm = 3;      // inside and outside the surface
 constexpr double kLeastStep = 0.2;  // of the brightness inside; 0.35 to 0.5 in good heads
 constexpr double kMostCutPart = 2e-3;

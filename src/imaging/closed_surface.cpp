@@ -20,13 +20,17 @@ Point on_sphere(const Point& p) {
   return {p[0] / length, p[1] / length, p[2] / length};
 }
 
-/// Which side of the line from a to b, in the plane of j and k, the point lies on. Asked in the
-/// same order for both triangles of an edge, so a point on it falls to exactly one of them.
+/// Whether the point, in the plane of j and k, lies to the left of the line from a to b. A point on
+/// the line counts as if it stood a little further along j and, far less, along k: so it belongs to
+/// one triangle of those that meet in an edge or vertex. Computed in the same order for both
+/// triangles of an edge, so rounding cannot part them.
 bool left_of(const std::vector<Point>& at, int32_t a, int32_t b, double j, double k) {
   const bool turned = a > b;
   if (turned) std::swap(a, b);
   const Point &p = at[static_cast<size_t>(a)], &q = at[static_cast<size_t>(b)];
-  const bool left = (q[1] - p[1]) * (k - p[2]) - (q[2] - p[2]) * (j - p[1]) >= 0;
+  const double dj = q[1] - p[1], dk = q[2] - p[2];
+  const double area = dj * (k - p[2]) - dk * (j - p[1]);
+  const bool left = area != 0 ? area > 0 : dk != 0 ? dk < 0 : dj > 0;
   return left != turned;
 }
 

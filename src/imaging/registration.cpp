@@ -9,20 +9,28 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/grid.h"
 #include "imaging/registration_search.h"
 
 namespace scintigen {
 namespace {
 
 constexpr size_t kLevels = 3;
-const std::vector<double> kSpacingMm = {8, 4, 2};             // of the voxels
+// Between voxels. The fixed scan's finest are its own: points read it where they fall, and means
+// over blocks would mix tissues.
+const std::vector<double> kFixedMm = {8, 4, 0}, kMovingMm = {8, 4, 2};
 constexpr std::array<double, kLevels> kPointMm = {12, 7, 5};  // between sample points
 constexpr int64_t kParts = 16;
+constexpr int64_t kFewestPoints = 64;
 constexpr double kStartShiftMm = 25, kStartTurnRad = 0.35;
 constexpr size_t kStartsClimbed = 24, kStartsKept = 4;
+constexpr double kDisplacedShiftMm = 15, kDisplacedTurnRad = 0.2, kMirrorTurnRad = 0.12;
+constexpr double kClearMargin = 0.02, kLeastLead = 0.02;
+constexpr double kLeastStretch = 0.7, kMostStretch = 1.4, kLeastGoodOverlap = 0.5;
 constexpr double kSameModeMm = 6;  // poses nearer than this are one
 
 struct Scans {
+  std::vector<Affine> starts;
   std::array<SamplePoints, kLevels> points;
   std::vector<MovingLevel> moving;
 };
@@ -96,39 +104,133 @@ std::vector<Found> search(const Scans& scans, const std::vector<Affine>& poses) 
   return best_of(scored, 10, kStartsClimbed);
 }
 
+Scans prepare(const Volume& fixed, const Volume& moving, const std::optional<Volume>& mask) {
+  const Pyramid fixed_levels = pyramid(fixed, kFixedMm, "fixed");
+  const Pyramid moving_levels = pyramid(moving, kMovingMm, "moving");
+  if (mask)
+    require(mask->voxels.defined() && mask->voxels.dim() == 3 &&
+                mask->voxels.scalar_type() == torch::kFloat && mask->voxels.is_contiguous() &&
+                grid_of(*mask) == grid_of(fixed),
+            "register: the mask is not float32 on the fixed scan's grid");
+  Scans scans;
+  scans.starts = starts(fixed_levels.content, moving_levels.content);
+  for (size_t level = 0; level < kLevels; ++level) {
+    scans.points[level] = sample_points(fixed_levels, level, kPointMm[level], mask);
+    require(scans.points[level].count() >= kFewestPoints,
+            "register: the mask leaves {} points of the fixed scan; expected {} or more",
+            scans.points[level].count(), kFewestPoints);
+    scans.moving.push_back(moving_level(moving_levels, level));
+  }
+  return scans;
+}
+
+/// Part of the agreement above chance that is lost where the head is displaced.
+double loss_when_displaced(const Scans& scans, const Found& best) {
+  double sum = 0;
+  int count = 0;
+  for (size_t axis = 0; axis < 6; ++axis)
+    for (double sign : {-1.0, 1.0}) {
+      Point turn{}, shift{};
+      (axis < 3 ? turn[axis] : shift[axis - 3]) =
+          sign * (axis < 3 ? kDisplacedTurnRad : kDisplacedShiftMm);
+      const Pose pose = pose_of(compose(best.pose, rigid_affine(turn, shift)));
+      const double value = agreement(scans.points[1], scans.moving[1], pose, false, kParts).value;
+      sum += value > 0 ? value : 1;
+      ++count;
+    }
+  return (best.value - sum / count) / (best.value - 1);
+}
+
+/// Part of it by which the best pose is ahead of the best other one; 1 where there is no other.
+double lead(const std::vector<Found>& modes) {
+  return modes.size() < 2 ? 1 : (modes[0].value - modes[1].value) / (modes[0].value - 1);
+}
+
+/// The best pose of the mirrored moving scan. In place of the moving scan the points are mirrored,
+/// about the plane x = 0 through their centre, which the climb then tilts and shifts.
+Found best_mirrored(const Scans& scans, const Affine& best, const Climb& coarse,
+                    const Climb& middle) {
+  Affine mirror = identity_affine();
+  mirror[0][0] = -1;
+  std::vector<Found> from;
+  for (double lean : {-1.0, 0.0, 1.0})
+    for (double yaw : {-1.0, 0.0, 1.0})
+      for (double nod : {-1.0, 0.0, 1.0})
+        from.push_back({compose(best, compose(mirror, rigid_affine({kMirrorTurnRad * nod,
+                                                                    kMirrorTurnRad * lean,
+                                                                    kMirrorTurnRad * yaw},
+                                                                   {}))),
+                        1, 1});
+  auto modes = best_of(climb_each(scans, 0, from, coarse), kSameModeMm, 3);
+  modes = best_of(climb_each(scans, 1, modes, middle), kSameModeMm, 1);
+  return modes.empty() ? Found{best, 1, 0} : modes[0];
+}
+
+/// Largest and smallest stretch of an affine map's axes: the lengths of its columns.
+bool plausible_size(const Affine& map) {
+  const auto stretch = spacing_mm(map);
+  return std::all_of(stretch.begin(), stretch.end(),
+                     [](double s) { return s > kLeastStretch && s < kMostStretch; }) &&
+         determinant(map) > 0;
+}
+
+/// `score`, `doubtful`, `why`.
+void judge(const Scans& scans, const std::vector<Found>& modes, Registration& result) {
+  const double loss = loss_when_displaced(scans, modes[0]), ahead = lead(modes);
+  // FEATURES
+  result.score = std::clamp(loss, 0.0, 1.0);
+  if (ahead < kLeastLead) {
+    result.why = "another pose fits almost as well";
+    result.score = std::min(result.score, kRegistrationDoubtful * ahead / kLeastLead);
+  } else if (!plausible_size(result.fixed_to_moving)) {
+    result.why = "one head would have to be stretched beyond 0.7 to 1.4 times its size";
+    result.score = 0;
+  } else if (modes[0].overlap < kLeastGoodOverlap) {
+    result.why = "less than half of the fixed head lies inside the moving scan";
+    result.score = std::min(result.score, kRegistrationDoubtful * modes[0].overlap);
+  } else if (result.score < kRegistrationDoubtful) {
+    result.why = "the scans agree little better where they were put than beside it";
+  }
+  result.doubtful = !result.why.empty();
+}
+
 }  // namespace
 
 Registration register_volumes(const Volume& fixed, const Volume& moving,
                               const RegistrationSettings& settings,
                               const std::optional<Volume>& fixed_mask) {
-  const Pyramid fixed_levels = pyramid(fixed, kSpacingMm, "fixed");
-  const Pyramid moving_levels = pyramid(moving, kSpacingMm, "moving");
-  Scans scans;
-  for (size_t level = 0; level < kLevels; ++level) {
-    scans.points[level] = sample_points(fixed_levels, level, kPointMm[level], fixed_mask);
-    scans.moving.push_back(moving_level(moving_levels, level));
-  }
+  const Scans scans = prepare(fixed, moving, fixed_mask);
   Climb coarse;
   coarse.first_step_mm = 4, coarse.largest_step_mm = 12, coarse.stop_mm = 0.2;
   coarse.max_iterations = 25;
-  auto modes = climb_each(
-      scans, 0, search(scans, starts(fixed_levels.content, moving_levels.content)), coarse);
-  modes = best_of(modes, kSameModeMm, kStartsKept);
-  require(!modes.empty(), "register: the scans overlap at no start");
-  coarse.motion = settings.motion;
-  if (settings.motion == Motion::kAffine) modes = climb_each(scans, 0, modes, coarse);
+  auto modes =
+      best_of(climb_each(scans, 0, search(scans, scans.starts), coarse), kSameModeMm, kStartsKept);
+  require(!modes.empty(), "register: the scans overlap at no start; expected scans of one head");
   Climb middle;
-  middle.motion = settings.motion;
+  coarse.motion = middle.motion = settings.motion;
   middle.first_step_mm = 1, middle.largest_step_mm = 6, middle.stop_mm = 0.1;
+  if (settings.motion == Motion::kAffine) modes = climb_each(scans, 0, modes, coarse);
   modes = best_of(climb_each(scans, 1, modes, middle), kSameModeMm, kStartsKept);
+  require(!modes.empty(), "register: the scans overlap at no start; expected scans of one head");
   Climb fine;
   fine.motion = settings.motion;
   fine.first_step_mm = 0.5, fine.largest_step_mm = 3, fine.stop_mm = 0.01, fine.parts = kParts;
-  const Found best = climb(scans.points[2], scans.moving[2], modes.front().pose, fine);
+  const Found best = climb(scans.points[2], scans.moving[2], modes[0].pose, fine);
+
   Registration result;
   const Point& c = scans.points[2].centre;
   result.fixed_to_moving = compose(best.pose, shifted({-c[0], -c[1], -c[2]}));
   result.mutual_information = best.value;
+  judge(scans, modes, result);
+  if (settings.check_mirror) {
+    coarse.motion = Motion::kRigid;
+    const Found mirrored = best_mirrored(scans, modes[0].pose, coarse, middle);
+    result.flip_margin =
+        (modes[0].value - mirrored.value) / (std::max(modes[0].value, mirrored.value) - 1);
+    result.flip = result.flip_margin > kClearMargin    ? FlipCheck::kAsStored
+                  : result.flip_margin < -kClearMargin ? FlipCheck::kMirroredFitsBetter
+                                                       : FlipCheck::kCannotTell;
+  }
   return result;
 }
 

@@ -11,6 +11,9 @@
 
 namespace scintigen {
 
+/// Scores below are reported as doubtful (calibrated: docs/methods.md, "Registration").
+constexpr double kRegistrationDoubtful = 0.1;
+
 enum class Motion { kRigid, kAffine };
 
 struct RegistrationSettings {

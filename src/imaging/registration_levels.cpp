@@ -17,7 +17,7 @@ namespace {
 
 constexpr double kMarginMm = 15;              // background around the head: its outline counts
 constexpr double kForegroundOfBright = 0.15;  // of the 99th percentile
-constexpr double kBright = 0.99, kHighOfForeground = 0.995;
+constexpr double kBright = 0.99, kHighOfForeground = 0.9;
 // A spline about a value takes its bin, one below and two above; rounding must not leave the table.
 constexpr float kLowestValue = 1.01F, kHighestValue = static_cast<float>(kBins) - 2.01F;
 constexpr double kStray = 0.005;  // part of the foreground that may lie beyond the box
@@ -96,23 +96,25 @@ float value_at(const Volume& mask, const Point& at) {
       float>()[(index[2] * mask.voxels.size(1) + index[1]) * mask.voxels.size(2) + index[0]];
 }
 
-/// Smoothed by the B-spline, as the moving scan is; positions outside are moved to the edge.
-float spline_value(const SplineVolume& volume, const Point& position) {
-  float w[3][4];
-  std::array<int64_t, 3> first{};
+/// Linear; positions outside are moved to the edge.
+float linear_value(const Volume& volume, const Point& position) {
+  std::array<std::array<int64_t, 2>, 3> at{};
+  std::array<std::array<float, 2>, 3> w{};
   for (size_t axis = 0; axis < 3; ++axis) {
-    const double at = std::clamp(position[axis], -0.5, static_cast<double>(volume.n[axis]) - 0.5);
-    first[axis] = static_cast<int64_t>(std::floor(at)) - 1 + kSplinePad;
-    spline_taps(static_cast<float>(at - std::floor(at)), true, w[axis]);
+    const int64_t last = volume.voxels.size(2 - static_cast<int64_t>(axis)) - 1;
+    const double p = std::clamp(position[axis], 0.0, static_cast<double>(last));
+    const auto base = static_cast<int64_t>(p);
+    at[axis] = {base, std::min(base + 1, last)};
+    w[axis][1] = static_cast<float>(p - static_cast<double>(base));
+    w[axis][0] = 1 - w[axis][1];
   }
+  const float* voxels = volume.voxels.data_ptr<float>();
+  const int64_t row = volume.voxels.size(2), plane = row * volume.voxels.size(1);
   float sum = 0;
-  for (int64_t c = 0; c < 4; ++c)
-    for (int64_t b = 0; b < 4; ++b) {
-      const float* in = volume.values.data() +
-                        ((first[2] + c) * volume.padded[1] + first[1] + b) * volume.padded[0] +
-                        first[0];
-      sum += w[2][c] * w[1][b] *
-             (w[0][0] * in[0] + w[0][1] * in[1] + w[0][2] * in[2] + w[0][3] * in[3]);
+  for (size_t c = 0; c < 2; ++c)
+    for (size_t b = 0; b < 2; ++b) {
+      const float* line = voxels + at[2][c] * plane + at[1][b] * row;
+      sum += w[2][c] * w[1][b] * (w[0][0] * line[at[0][0]] + w[0][1] * line[at[0][1]]);
     }
   return sum;
 }
@@ -196,8 +198,6 @@ SamplePoints sample_points(const Pyramid& fixed, size_t level, double spacing_mm
                            const std::optional<Volume>& mask) {
   const Volume& coarse = fixed.levels.front();
   const Volume& volume = fixed.levels[level];
-  SplineVolume values(volume.voxels);
-  values.mirror_edges();
   const Affine world_to_voxel = inverse(volume.voxel_to_world);
   const Affine world_to_mask = mask ? inverse(mask->voxel_to_world) : Affine{};
   const auto spacing = spacing_mm(coarse.voxel_to_world);
@@ -227,7 +227,7 @@ SamplePoints sample_points(const Pyramid& fixed, size_t level, double spacing_mm
                      step[axis] * (static_cast<double>(index[axis]) + random.uniform() - 0.5);
         const Point world = transform_point(coarse.voxel_to_world, at);
         if (mask && !(value_at(*mask, transform_point(world_to_mask, world)) > 0)) continue;
-        const float value = spline_value(values, transform_point(world_to_voxel, world));
+        const float value = linear_value(volume, transform_point(world_to_voxel, world));
         for (size_t axis = 0; axis < 3; ++axis)
           points.place.push_back(static_cast<float>(world[axis] - points.centre[axis]));
         points.place.push_back(1);

@@ -14,7 +14,10 @@ void write_itk_transform(const std::filesystem::path& path, const Affine& fixed_
 /// 4 x 4 numbers, RAS+ mm, after comment lines (#) that state the convention and name both scans.
 void write_matrix(const std::filesystem::path& path, const Affine& fixed_to_moving,
                   const std::string& fixed, const std::string& moving);
-/// Either of the two. throws Error: another kind of transform, not finite, singular
+/// Either of the two; ITK's with a centre of rotation too (ANTs, Slicer). Lengths in mm.
+/// throws  Error: missing, over 64 KiB, another kind of transform, several of them, words that are
+///         not numbers, not finite, a last row other than 0 0 0 1, singular (the writers as well)
+/// Checked tests/imaging/test_transform_file.cpp: against transformix at the corners of a scan
 Affine read_transform(const std::filesystem::path& path);
 
 }  // namespace scintigen

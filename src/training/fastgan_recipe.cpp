@@ -12,6 +12,7 @@
 #include "metrics/slice_scores.h"
 #include "training/adam.h"
 #include "training/fastgan_step.h"
+#include "training/named_tensors.h"
 
 namespace scintigen {
 
@@ -69,29 +70,6 @@ constexpr int64_t kFewestHeldOut = 4;  // what SliceScorer takes
 const std::string kGeneratorOptimiser = "generator_optimiser.",
                   kDiscriminatorOptimiser = "discriminator_optimiser.";
 constexpr int64_t kCalibrationBatches = 8, kCalibrationBatch = 64;
-
-using NamedTensors = std::map<std::string, torch::Tensor>;
-
-/// Parameters and buffers of a module, live, under `prefix`.
-void collect(const torch::nn::Module& module, const std::string& prefix, NamedTensors& into) {
-  for (const auto& entry : module.named_parameters()) into[prefix + entry.key()] = entry.value();
-  for (const auto& entry : module.named_buffers()) into[prefix + entry.key()] = entry.value();
-}
-
-/// The entries under `prefix`, without it.
-NamedTensors below(const NamedTensors& tensors, const std::string& prefix) {
-  NamedTensors found;
-  for (const auto& [name, tensor] : tensors)
-    if (name.rfind(prefix, 0) == 0) found[name.substr(prefix.size())] = tensor;
-  return found;
-}
-
-Adam::Named named_parameters(const torch::nn::Module& module) {
-  Adam::Named named;
-  for (const auto& entry : module.named_parameters())
-    named.emplace_back(entry.key(), entry.value());
-  return named;
-}
 
 /// Differentiable translation (Zhao et al. 2020, DiffAugment): each image by its own whole-pixel
 /// shift up to `limit`, the border filled with -1, the value of no counts.

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cohort/paired_slices.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.h"
+#include "core/permutation.h"
+#include "core/random.h"
+#include "core/same_grid.h"
+#include "core/volume_io.h"
+
+namespace scintigen {
+namespace {
+
+/// Where a side of `pixels` lies on one of `side`: both middles meet.
+struct Cut {
+  int64_t from, to, count;  ///< first pixel of the plane, of the square, how many
+};
+Cut cut_of(int64_t pixels, int64_t side) {
+  const int64_t offset = (pixels - side) / 2;
+  return {std::max<int64_t>(offset, 0), std::max<int64_t>(-offset, 0), std::min(pixels, side)};
+}
+
+}  // namespace
+
+void PairedSettings::visit(SettingsVisitor& v) {
+  v.visit(text("inputs", "modalities that are translated, one channel each: T1w, pet or both"),
+          inputs);
+  v.visit(text("target", "modality that is learned"), target);
+  v.visit(text("session", "of modalities that have several (interictal)"), session);
+  v.visit(number("slices", "axial slices a person, where most of the brain is (SPECT paper: 100)",
+                 1, 4096),
+          slices);
+  v.visit(number("side", "pixels along a side of the square the slices are cut or padded to", 32,
+                 1024),
+          side);
+  v.visit(choice("scale", "minimum and maximum of each slice, or of the volume, to -1 and 1",
+                 {"slice", "volume"}),
+          scale);
+}
+
+ScaledSlice scaled_slice(const torch::Tensor& volume, int64_t k, int64_t side, double low,
+                         double high) {
+  const int64_t rows = volume.size(1), columns = volume.size(2);
+  const float* const plane = volume.data_ptr<float>() + k * rows * columns;
+  ScaledSlice slice;
+  slice.pixels = torch::full({side, side}, -1.0F);
+  if (low == high) {
+    const auto [least, most] = std::minmax_element(plane, plane + rows * columns);
+    low = *least;
+    high = *most;
+  }
+  slice.low = low;
+  slice.high = high;
+  if (!(high > low)) return slice;
+  const auto factor = static_cast<float>(2 / (high - low)), offset = static_cast<float>(low);
+  const Cut down = cut_of(rows, side), across = cut_of(columns, side);
+  float* const out = slice.pixels.data_ptr<float>();
+  if (down.to > 0 || across.to > 0)  // padded with the value 0 of what was masked away
+    slice.pixels.fill_(std::clamp((0 - offset) * factor - 1, -1.0F, 1.0F));
+  // Row 0 is the front and column 0 the patient's right: both axes of RAS turned round.
+  for (int64_t r = 0; r < down.count; ++r) {
+    const float* const from = plane + (rows - 1 - down.from - r) * columns;
+    float* const to = out + (down.to + r) * side + across.to;
+    for (int64_t c = 0; c < across.count; ++c)
+      to[c] = (from[columns - 1 - across.from - c] - offset) * factor - 1;
+  }
+  return slice;
+}
+
+void put_slice(const torch::Tensor& pixels, int64_t k, torch::Tensor& volume) {
+  const int64_t side = pixels.size(0), rows = volume.size(1), columns = volume.size(2);
+  const Cut down = cut_of(rows, side), across = cut_of(columns, side);
+  const auto square = pixels.contiguous();
+  const float* const in = square.data_ptr<float>();
+  float* const plane = volume.data_ptr<float>() + k * rows * columns;
+  for (int64_t r = 0; r < down.count; ++r)
+    for (int64_t c = 0; c < across.count; ++c)
+      plane[(rows - 1 - down.from - r) * columns + columns - 1 - across.from - c] =
+          in[(down.to + r) * side + across.to + c];
+}
+
+int64_t first_slice(const torch::Tensor& mask, int64_t count) {
+  const int64_t depth = mask.size(0);
+  const auto areas = (mask > 0).sum({1, 2}).to(torch::kLong);
+  const auto* const area = areas.data_ptr<int64_t>();
+  int64_t inside = 0;
+  for (int64_t k = 0; k < count; ++k) inside += area[k];
+  int64_t best = 0, most = inside;
+  for (int64_t first = 1; first + count <= depth; ++first) {
+    inside += area[first + count - 1] - area[first - 1];
+    if (inside > most) {
+      most = inside;
+      best = first;
+    }
+  }
+  return most > 0 ? best : (depth - count) / 2;
+}
+
+PairedSlices::PairedSlices(VolumeCohort cohort, std::vector<std::string> participants,
+                           const PairedSettings& settings)
+    : settings_(settings), participants_(std::move(participants)) {
+  require(!settings_.inputs.empty(), "inputs: name at least one modality");
+  const bool by_slice = settings_.scale == "slice";
+  for (size_t p = 0; p < participants_.size(); ++p) {
+    const auto& id = participants_[p];
+    const auto map = [&](const std::string& modality) {
+      // A T1 that serves all sessions has none of its own.
+      const bool any = std::any_of(cohort.volumes.begin(), cohort.volumes.end(), [&](const auto& v) {
+        return v.participant_id == id && v.modality == modality && v.session == settings_.session;
+      });
+      const size_t row = cohort.find(id, modality, any ? settings_.session : "");
+      Mapped mapped{map_voxels(cohort, row), 0, 0};
+      if (!by_slice) {
+        mapped.low = mapped.voxels.min().item<double>();
+        mapped.high = mapped.voxels.max().item<double>();
+      }
+      return std::pair{mapped, row};
+    };
+    Person person;
+    const auto [target, row] = map(settings_.target);
+    person.target = target;
+    const auto& grid = cohort.volumes[row].grid;
+    for (const auto& modality : settings_.inputs) {
+      const auto [input, other] = map(modality);
+      require(input.voxels.sizes() == target.voxels.sizes() &&
+                  corner_distance_mm(cohort.volumes[other].grid.voxel_to_world,
+                                     grid.voxel_to_world, target.voxels.sizes()) <= kSameGrid_mm,
+              "{}: {} and {} of {} lie on different grids; prepare them together", cohort.table.name,
+              modality, settings_.target, id);
+      person.inputs.push_back(input);
+    }
+    const int64_t depth = target.voxels.size(0);
+    require(settings_.slices <= depth, "{}: {} of {} has {} slices; --slices {} are asked for",
+            cohort.table.name, settings_.target, id, depth, settings_.slices);
+    const auto& mask_file = cohort.volumes[row].mask_file;
+    const auto brain = mask_file.empty() ? target.voxels
+                                         : read_volume(cohort.folder / mask_file).voxels;
+    const int64_t first = first_slice(brain, settings_.slices);
+    for (int64_t k = 0; k < settings_.slices; ++k) rows_.push_back({p, first + k});
+    people_.push_back(std::move(person));
+  }
+}
+
+PairedBatch PairedSlices::gather(const std::vector<int64_t>& indices) const {
+  const auto count = static_cast<int64_t>(indices.size()), side = settings_.side;
+  const auto channels = static_cast<int64_t>(settings_.inputs.size());
+  PairedBatch batch{torch::empty({count, channels, side, side}, torch::kFloat),
+                    torch::empty({count, 1, side, side}, torch::kFloat)};
+  const auto bytes = static_cast<size_t>(side * side) * sizeof(float);
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const auto& at = row(indices[static_cast<size_t>(n)]);
+      const auto& person = people_[at.person];
+      const auto put = [&](const Mapped& from, float* to) {
+        const auto slice = scaled_slice(from.voxels, at.slice, side, from.low, from.high);
+        std::memcpy(to, slice.pixels.data_ptr<float>(), bytes);
+      };
+      for (int64_t c = 0; c < channels; ++c)
+        put(person.inputs[static_cast<size_t>(c)],
+            batch.inputs.data_ptr<float>() + (n * channels + c) * side * side);
+      put(person.target, batch.targets.data_ptr<float>() + n * side * side);
+    }
+  });
+  return batch;
+}
+
+PairedBatch PairedSlices::batch(int64_t step, int64_t batch_size, uint64_t seed) const {
+  const int64_t steps = steps_per_epoch(batch_size);
+  require(steps > 0, "batches of {} from {} slices; expected 1 to {}", batch_size, size(), size());
+  const auto key = stream_seed(seed, "order", static_cast<uint64_t>(step / steps));
+  std::vector<int64_t> indices;
+  for (int64_t n = 0; n < batch_size; ++n)
+    indices.push_back(permuted(step % steps * batch_size + n, size(), key));
+  return gather(indices);
+}
+
+std::string PairedSlices::key() const {
+  uint64_t key = 0xcbf29ce484222325ull;
+  const auto mix = [&](const void* bytes, size_t count) {
+    for (size_t b = 0; b < count; ++b)
+      key = (key ^ static_cast<const unsigned char*>(bytes)[b]) * 0x100000001b3ull;
+  };
+  for (size_t p = 0; p < people_.size(); ++p) {
+    mix(participants_[p].data(), participants_[p].size());
+    const auto& target = people_[p].target.voxels;
+    const auto middle = target[target.size(0) / 2].contiguous();
+    mix(middle.data_ptr(), middle.nbytes());
+  }
+  return fmt::format("{:016x}", key);
+}
+
+}  // namespace scintigen

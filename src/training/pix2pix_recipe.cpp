@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training/pix2pix_recipe.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/random.h"
+#include "training/adam.h"
+#include "training/named_tensors.h"
+#include "training/paired_step.h"
+#include "training/similarity_loss.h"
+
+namespace scintigen {
+
+void Pix2pixTraining::visit(SettingsVisitor& v) {
+  data.visit(v);
+  v.visit(number("hold_out", "people kept out of training for the evaluation (SPECT paper: 6)", 0,
+                 1e6),
+          hold_out);
+  v.visit(text("held_out", "participant_id of the people to keep out, instead of hold_out"),
+          held_out);
+  v.visit(text("leave_out", "people for a test at the end: neither trained on nor evaluated"),
+          leave_out);
+  v.visit(number("batch_size", "slices a step (SPECT paper: 8)", 1, 4096), batch_size);
+  v.visit(number("learning_rate", "of Adam (Isola 2017: 2e-4; SPECT paper: 1e-4)", 0, 1),
+          learning_rate);
+  v.visit(number("beta1", "of Adam (Isola 2017: 0.5)", 0, 0.9999), beta1);
+  v.visit(number("beta2", "of Adam (Isola 2017: 0.999)", 0, 0.99999), beta2);
+  v.visit(number("constant_epochs", "epochs at the full learning rate (public code: 100)", 0, 1e9),
+          constant_epochs);
+  v.visit(number("decay_epochs", "epochs in which it then falls to 0 (public code: 100); 0 = never",
+                 0, 1e9),
+          decay_epochs);
+  v.visit(number("weight_l1", "of the mean absolute difference (Isola 2017: 100)", 0, 1e6),
+          weight_l1);
+  v.visit(number("weight_similarity", "of 1 - SSIM, Gaussian window (SPECT paper: with or without)",
+                 0, 1e6),
+          weight_similarity);
+  v.visit(choice("adversarial", "loss of the discriminator's logits",
+                 {"cross_entropy", "least_squares"}),
+          adversarial);
+  v.visit(number("discriminator_width", "channels after its first convolution (Isola 2017: 64)", 1,
+                 512),
+          discriminator_width);
+  network.visit(v);
+}
+
+double rate_factor(int64_t epoch, int64_t constant, int64_t decay) {
+  if (decay == 0) return 1;
+  const auto past = static_cast<double>(std::max<int64_t>(0, epoch + 1 - constant));
+  return std::max(0.0, 1 - past / static_cast<double>(decay + 1));
+}
+
+namespace {
+
+const std::string kGeneratorOptimiser = "generator_optimiser.",
+                  kDiscriminatorOptimiser = "discriminator_optimiser.";
+constexpr int64_t kSheetSlices = 8;
+constexpr int64_t kEvaluationBatch = 8;
+constexpr double kRange = 2;  // of values in [-1,1]
+
+int64_t levels_of(int64_t side) {
+  int64_t levels = 0;
+  while ((int64_t{1} << levels) < side) ++levels;
+  require(int64_t{1} << levels == side && levels >= 5,
+          "--side {}: expected a power of two from 32: 64, 128, 256, 512", side);
+  return levels;
+}
+
+/// Who is trained on and who is held out, by patient.
+struct People {
+  std::vector<std::string> training, held_out;
+};
+
+People split_people(const VolumeCohort& cohort, Pix2pixTraining& settings, uint64_t seed) {
+  auto people = cohort.participants();
+  const auto take = [&](const std::string& id, const char* flag) {
+    const auto at = std::find(people.begin(), people.end(), id);
+    const auto near = at == people.end() ? nearest_word(id, people) : std::nullopt;
+    require(at != people.end(), "{} {}: not in {}{}", flag, id, cohort.table.name,
+            near ? "; did you mean " + *near + "?" : "");
+    people.erase(at);
+  };
+  for (const auto& id : settings.leave_out) take(id, "--leave-out");
+  if (settings.held_out.empty()) {
+    const auto count = static_cast<int64_t>(people.size());
+    require(settings.hold_out < count, "{}: {} people to hold out of {}; somebody must be left",
+            cohort.table.name, settings.hold_out, count);
+    const auto order = Random(seed, "hold out").permutation(count);
+    for (int64_t k = 0; k < settings.hold_out; ++k)
+      settings.held_out.push_back(people[static_cast<size_t>(order[static_cast<size_t>(k)])]);
+    std::sort(settings.held_out.begin(), settings.held_out.end());
+  }
+  for (const auto& id : settings.held_out) take(id, "--held-out");
+  require(!people.empty(), "{}: nobody is left to train on", cohort.table.name);
+  return {people, settings.held_out};
+}
+
+class Pix2pixRecipe : public Recipe {
+ public:
+  Pix2pixRecipe(const std::string& folder, Pix2pixTraining& settings,
+                const DeviceSettings& device_settings, uint64_t seed)
+      : seed_(seed),
+        precision_(device_settings.precision),
+        device_(use_device(device_settings)) {
+    const auto cohort = read_volume_cohort(folder);
+    name_ = cohort.name;
+    space_ = cohort.space;
+    settings.network.levels = levels_of(settings.data.side);
+    settings.network.inputs = static_cast<int64_t>(settings.data.inputs.size());
+    const auto people = split_people(cohort, settings, seed);
+    settings_ = settings;
+    training_ = std::make_unique<PairedSlices>(cohort, people.training, settings.data);
+    held_out_ = std::make_unique<PairedSlices>(cohort, people.held_out, settings.data);
+    require(training_->size() >= settings.batch_size,
+            "{}: {} slices to train on; expected at least a batch of {}", folder,
+            training_->size(), settings.batch_size);
+    build(compute_type(device_settings));
+  }
+
+  std::string method() const override { return "pix2pix"; }
+  int64_t steps_per_epoch() const override {
+    return training_->steps_per_epoch(settings_.batch_size);
+  }
+  int64_t batch_size() const override { return settings_.batch_size; }
+
+  void tell() const override {
+    say(fmt::format("{} to {}, {} slices of {} people to train on, {} people held out ({})",
+                    fmt::join(settings_.data.inputs, " and "), settings_.data.target,
+                    training_->size(), training_->participants().size(),
+                    held_out_->participants().size(),
+                    fmt::join(held_out_->participants(), ", ")));
+  }
+
+  Losses step(int64_t step) override {
+    const double factor = rate_factor(step / steps_per_epoch(), settings_.constant_epochs,
+                                      settings_.decay_epochs);
+    generator_optimiser_->settings.rate = factor * settings_.learning_rate;
+    discriminator_optimiser_->settings.rate = factor * settings_.learning_rate;
+    const auto batch = training_->batch(step, settings_.batch_size, seed_);
+    PairedStepOptions options;
+    options.weight_l1 = settings_.weight_l1;
+    options.weight_similarity = settings_.weight_similarity;
+    options.least_squares = settings_.adversarial == "least_squares";
+    const auto losses = paired_step(
+        generator_, discriminator_, batch.inputs.to(device_), batch.targets.to(device_),
+        stream_seed(seed_, "dropout", static_cast<uint64_t>(step)), options,
+        [&](const auto& gradients) { discriminator_optimiser_->step(gradients); },
+        [&](const auto& gradients) { generator_optimiser_->step(gradients); });
+    Losses named = {{"real", losses.real},
+                    {"fake", losses.fake},
+                    {"adversarial", losses.adversarial},
+                    {"l1", losses.l1}};
+    if (losses.similarity.defined()) named.emplace_back("similarity", losses.similarity);
+    return named;
+  }
+
+  NamedTensors state() override {
+    NamedTensors tensors;
+    collect(*generator_, "generator.", tensors);
+    collect(*discriminator_, "discriminator.", tensors);
+    for (const auto& [name, tensor] : generator_optimiser_->state())
+      tensors[kGeneratorOptimiser + name] = tensor;
+    for (const auto& [name, tensor] : discriminator_optimiser_->state())
+      tensors[kDiscriminatorOptimiser + name] = tensor;
+    return tensors;
+  }
+
+  void load_state(const NamedTensors& state) override {
+    const torch::NoGradGuard no_grad;
+    NamedTensors live;
+    collect(*generator_, "generator.", live);
+    collect(*discriminator_, "discriminator.", live);
+    for (auto& [name, tensor] : live) tensor.copy_(state.at(name));
+    generator_optimiser_->load_state(below(state, kGeneratorOptimiser));
+    discriminator_optimiser_->load_state(below(state, kDiscriminatorOptimiser));
+  }
+
+  std::map<std::string, std::string> metadata() override {
+    AsSettings<Pix2pixTraining> all(settings_);
+    auto training = settings_to_json(all);
+    for (const char* names : {"held_out", "leave_out"}) training.erase(names);  // it may travel
+    training["seed"] = seed_;
+    training["precision"] = precision_;
+    training["data"] = training_->key();
+    const nlohmann::ordered_json cohort = {
+        {"name", name_},
+        {"space", space_},
+        {"training_slices", training_->size()},
+        {"training_patients", training_->participants().size()}};
+    const nlohmann::ordered_json network = {{"inputs", settings_.network.inputs},
+                                            {"outputs", settings_.network.outputs},
+                                            {"width", settings_.network.width},
+                                            {"levels", settings_.network.levels},
+                                            {"dropout", settings_.network.dropout}};
+    return {{"network", network.dump()}, {"cohort", cohort.dump()}, {"training", training.dump()}};
+  }
+
+  Picture sample_sheet(int64_t step) override {
+    const auto& shown = held_out_->size() > 0 ? *held_out_ : *training_;
+    std::vector<int64_t> rows;
+    for (int64_t k = 0; k < kSheetSlices; ++k)
+      rows.push_back((2 * k + 1) * shown.size() / (2 * kSheetSlices));
+    const auto batch = shown.gather(rows);
+    const auto unit = [](const torch::Tensor& x) { return ((x.squeeze(1) + 1) / 2).clamp(0, 1); };
+    std::vector<SheetRow> sheet;
+    for (int64_t c = 0; c < batch.inputs.size(1); ++c)
+      sheet.push_back({settings_.data.inputs[static_cast<size_t>(c)],
+                       unit(batch.inputs.narrow(1, c, 1)), {}});
+    sheet.push_back({"synthetic " + settings_.data.target, unit(translate(batch.inputs)), {}});
+    sheet.push_back({"real " + settings_.data.target, unit(batch.targets), {}});
+    return draw_sheet(fmt::format("pix2pix, step {}", step), sheet,
+                      "synthetic rows are made by a network; not for diagnosis");
+  }
+
+  Scores evaluate() override {
+    if (held_out_->size() == 0) return {};
+    const torch::NoGradGuard no_grad;
+    const auto people = static_cast<int64_t>(held_out_->participants().size());
+    auto similarity = torch::zeros({people}, torch::kDouble), square = similarity.clone(),
+         absolute = similarity.clone();
+    const int64_t each = settings_.data.slices;
+    for (int64_t first = 0; first < held_out_->size(); ++first) {
+      std::vector<int64_t> rows;
+      const int64_t person = first / each;
+      while (first < held_out_->size() && first / each == person &&
+             static_cast<int64_t>(rows.size()) < kEvaluationBatch)
+        rows.push_back(first++);
+      --first;
+      const auto batch = held_out_->gather(rows);
+      const auto made = translate(batch.inputs);
+      const auto count = static_cast<double>(rows.size());
+      similarity[person] +=
+          gaussian_similarity(made, batch.targets, kRange).item<double>() * count / each;
+      const auto difference = made - batch.targets;
+      square[person] += difference.square().mean().item<double>() * count / each;
+      absolute[person] += difference.abs().mean().item<double>() * count / each;
+    }
+    const auto psnr = 10 * torch::log10(kRange * kRange / square);
+    const double ssim = similarity.mean().item<double>();
+    return {{"score", 1 - ssim},
+            {"ssim", ssim},
+            {"psnr", psnr.mean().item<double>()},
+            {"rmse", square.sqrt().mean().item<double>()},
+            {"mae", absolute.mean().item<double>()}};
+  }
+
+ private:
+  template <class Part>
+  struct AsSettings : Settings {
+    explicit AsSettings(Part& of) : part(of) {}
+    void visit(SettingsVisitor& visitor) override { part.visit(visitor); }
+    Part& part;
+  };
+
+  void build(torch::ScalarType compute) {
+    torch::manual_seed(stream_seed(seed_, "weights"));
+    generator_ = UnetGenerator(settings_.network);
+    PatchDiscriminatorSettings judge;
+    judge.inputs = settings_.network.inputs + settings_.network.outputs;
+    judge.width = settings_.discriminator_width;
+    discriminator_ = PatchDiscriminator(judge);
+    generator_->to(device_);
+    discriminator_->to(device_);
+    generator_->set_compute_type(compute);
+    discriminator_->set_compute_type(compute);
+    AdamSettings adam;
+    adam.rate = settings_.learning_rate;
+    adam.beta1 = settings_.beta1;
+    adam.beta2 = settings_.beta2;
+    generator_optimiser_ = std::make_unique<Adam>(named_parameters(*generator_), adam);
+    discriminator_optimiser_ = std::make_unique<Adam>(named_parameters(*discriminator_), adam);
+  }
+
+  /// [N,C,S,S] -> [N,1,S,S], by running statistics and without dropout.
+  torch::Tensor translate(const torch::Tensor& inputs) {
+    const torch::NoGradGuard no_grad;
+    generator_->eval();
+    const auto made = generator_->forward(inputs.to(device_)).cpu();
+    generator_->train();
+    return made;
+  }
+
+  Pix2pixTraining settings_;
+  uint64_t seed_;
+  std::string precision_, name_, space_;
+  torch::Device device_;
+  std::unique_ptr<PairedSlices> training_, held_out_;
+  UnetGenerator generator_{nullptr};
+  PatchDiscriminator discriminator_{nullptr};
+  std::unique_ptr<Adam> generator_optimiser_, discriminator_optimiser_;
+};
+
+}  // namespace
+
+std::unique_ptr<Recipe> make_pix2pix_recipe(const std::string& cohort_folder,
+                                            Pix2pixTraining& settings, const DeviceSettings& device,
+                                            uint64_t seed) {
+  return std::make_unique<Pix2pixRecipe>(cohort_folder, settings, device, seed);
+}
+
+}  // namespace scintigen
