@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-# scintigen export: NIfTI, BIDS, DICOM of a simulated PET, and what it refuses. Files in full: tests/imaging/test_export.cpp.
-works "$SCINTIGEN" simulate --like fdg --participants 1 --out people
-pet=$(find people -name '*_pet.nii.gz' | head -n 1)
-[ -n "$pet" ] || fail "no PET of the simulated person"
-export_pet() { "$SCINTIGEN" export --volume "$pet" --synthetic "$@"; }
+# scintigen export: NIfTI, BIDS, DICOM of a simulated scan, and what it refuses. Files in full: tests/imaging/test_export.cpp.
+made_up_scans people 1
+scan=$(find people -name '*_spect.nii.gz' | head -n 1)
+[ -n "$scan" ] || fail "no scan of the simulated person"
+export_scan() { "$SCINTIGEN" export --volume "$scan" --synthetic "$@"; }
 
-works export_pet --out copy.nii.gz
+works export_scan --out copy.nii.gz
 [ -s copy.nii.gz ] || fail "no copy"
-refuses 'copy.nii.gz: is there already' export_pet --out copy.nii.gz
-refuses '--format dicom needs --like' export_pet --format dicom --out objects
-refuses 'no DICOM series' export_pet --format dicom --like people --out objects
-refuses '--participant' export_pet --format bids --modality PT --out bids
-refuses "'../1'" export_pet --format bids --modality PT --participant ../1 --out bids
+refuses 'copy.nii.gz: is there already' export_scan --out copy.nii.gz
+refuses '--format dicom needs --like' export_scan --format dicom --out objects
+refuses 'no DICOM series' export_scan --format dicom --like people --out objects
+refuses '--participant' export_scan --format bids --modality PT --out bids
+refuses "'../1'" export_scan --format bids --modality PT --participant ../1 --out bids
 [ ! -e objects ] && [ ! -e bids ] || fail "a refusal left files"
 
-works export_pet --format bids --modality PT --participant 01 --tracer FDG --unit Bq/mL --out bids
+works export_scan --format bids --modality PT --participant 01 --tracer FDG --unit Bq/mL --out bids
 has '"SyntheticData": true' bids/sub-01/pet/sub-01_trc-FDG_space-individual_desc-synth_pet.json
 has '"derivative"' bids/dataset_description.json
 
@@ -51,14 +51,14 @@ cat >source.txt <<'DUMP'
 DUMP
 works dump2dcm -q +te source.txt like/source.dcm
 for modality in PT NM; do
-  works export_pet --format dicom --like like --modality $modality --unit Bq/mL --out "objects_$modality"
+  works export_scan --format dicom --like like --modality $modality --unit Bq/mL --out "objects_$modality"
   ! grep -rq Canary "objects_$modality" works.err works.out || fail "the patient's name came out"
   first=$(find "objects_$modality" -name '*00001.dcm')
   dcmdump "$first" >dump.txt
   has '[DERIVED\SECONDARY' dump.txt
   has '(0008,001c)' dump.txt
   has '1.2.3.3' dump.txt
-  refuses 'is there already' export_pet --format dicom --like like --modality $modality --out "objects_$modality"
+  refuses 'is there already' export_scan --format dicom --like like --modality $modality --out "objects_$modality"
 done
-works export_pet --format dicom --like like --modality NM --keep-identity --out named
+works export_scan --format dicom --like like --modality NM --keep-identity --out named
 grep -rq Canary named || fail "--keep-identity kept nothing"
