@@ -44,7 +44,6 @@ struct Registration {
 /// throws  Error: voxels not float32 [D,H,W] or not finite, a singular map, a scan without
 /// contrast,
 ///         a mask on another grid or with under 64 sample points in it, no overlap at any start
-/// Uses    a copy of the moving scan at 2 mm and about 10 MB
 /// Same numbers whatever the number of threads.
 /// Checked tests/imaging/test_registration.cpp; bench/run registration against elastix
 Registration register_volumes(const Volume& fixed, const Volume& moving,
