@@ -25,7 +25,7 @@ constexpr int64_t kFewestPoints = 64;
 constexpr double kStartShiftMm = 25, kStartTurnRad = 0.35;
 constexpr size_t kStartsClimbed = 24, kStartsKept = 4;
 constexpr double kDisplacedShiftMm = 15, kDisplacedTurnRad = 0.2, kMirrorTurnRad = 0.12;
-constexpr double kClearMargin = 0.02, kLeastLead = 0.02;
+constexpr double kClearMargin = 0.02, kLeastLead = 0.02, kLeastInformation = 1.01;
 constexpr double kLeastStretch = 0.7, kMostStretch = 1.4, kLeastGoodOverlap = 0.5;
 constexpr double kSameModeMm = 6;  // poses nearer than this are one
 
@@ -124,10 +124,12 @@ Scans prepare(const Volume& fixed, const Volume& moving, const std::optional<Vol
   return scans;
 }
 
-/// Part of the agreement above chance that is lost where the head is displaced.
-double loss_when_displaced(const Scans& scans, const Found& best) {
-  double sum = 0;
-  int count = 0;
+/// How far the agreement above chance falls where the head is displaced, as part of itself: the
+/// geometric mean of the mean and the least fall. A pose found by accident stands on a low hill
+/// among others: some displacement of it scores as well. Stretching finds some agreement at any
+/// pose, so that of an affine map counts half.
+double sharpness(const Scans& scans, const Found& best, Motion motion) {
+  double sum = 0, least = 1;
   for (size_t axis = 0; axis < 6; ++axis)
     for (double sign : {-1.0, 1.0}) {
       Point turn{}, shift{};
@@ -135,10 +137,12 @@ double loss_when_displaced(const Scans& scans, const Found& best) {
           sign * (axis < 3 ? kDisplacedTurnRad : kDisplacedShiftMm);
       const Pose pose = pose_of(compose(best.pose, rigid_affine(turn, shift)));
       const double value = agreement(scans.points[1], scans.moving[1], pose, false, kParts).value;
-      sum += value > 0 ? value : 1;
-      ++count;
+      const double fall = (best.value - std::max(1.0, value)) / (best.value - 1);
+      sum += fall / 12;
+      least = std::min(least, fall);
     }
-  return (best.value - sum / count) / (best.value - 1);
+  const double mean = std::sqrt(std::max(0.0, least) * std::max(0.0, sum));
+  return std::clamp(motion == Motion::kAffine ? mean / 2 : mean, 0.0, 1.0);
 }
 
 /// Part of it by which the best pose is ahead of the best other one; 1 where there is no other.
@@ -175,16 +179,19 @@ bool plausible_size(const Affine& map) {
 }
 
 /// `score`, `doubtful`, `why`.
-void judge(const Scans& scans, const std::vector<Found>& modes, Registration& result) {
-  const double loss = loss_when_displaced(scans, modes[0]), ahead = lead(modes);
-  // FEATURES
-  result.score = std::clamp(loss, 0.0, 1.0);
-  if (ahead < kLeastLead) {
-    result.why = "another pose fits almost as well";
-    result.score = std::min(result.score, kRegistrationDoubtful * ahead / kLeastLead);
+void judge(const Scans& scans, const std::vector<Found>& modes, Motion motion,
+           Registration& result) {
+  const double ahead = lead(modes);
+  result.score = sharpness(scans, modes[0], motion);
+  if (modes[0].value < kLeastInformation) {
+    result.why = "the scans have next to nothing in common";
+    result.score = 0;
   } else if (!plausible_size(result.fixed_to_moving)) {
     result.why = "one head would have to be stretched beyond 0.7 to 1.4 times its size";
     result.score = 0;
+  } else if (ahead < kLeastLead) {
+    result.why = "another pose fits almost as well";
+    result.score = std::min(result.score, kRegistrationDoubtful * ahead / kLeastLead);
   } else if (modes[0].overlap < kLeastGoodOverlap) {
     result.why = "less than half of the fixed head lies inside the moving scan";
     result.score = std::min(result.score, kRegistrationDoubtful * modes[0].overlap);
@@ -192,6 +199,20 @@ void judge(const Scans& scans, const std::vector<Found>& modes, Registration& re
     result.why = "the scans agree little better where they were put than beside it";
   }
   result.doubtful = !result.why.empty();
+}
+
+/// `flip`, `flip_margin`. A doubtful pose says nothing, but where the mirrored one is good.
+void judge_mirror(const Scans& scans, const Found& stored, const Found& mirrored, Motion motion,
+                  Registration& result) {
+  result.flip_margin =
+      (stored.value - mirrored.value) / (std::max(stored.value, mirrored.value) - 1);
+  result.flip = FlipCheck::kCannotTell;
+  if (result.flip_margin > kClearMargin && !result.doubtful) {
+    result.flip = FlipCheck::kAsStored;
+  } else if (result.flip_margin < -kClearMargin &&
+             sharpness(scans, mirrored, motion) >= kRegistrationDoubtful) {
+    result.flip = FlipCheck::kMirroredFitsBetter;
+  }
 }
 
 }  // namespace
@@ -221,15 +242,11 @@ Registration register_volumes(const Volume& fixed, const Volume& moving,
   const Point& c = scans.points[2].centre;
   result.fixed_to_moving = compose(best.pose, shifted({-c[0], -c[1], -c[2]}));
   result.mutual_information = best.value;
-  judge(scans, modes, result);
+  judge(scans, modes, settings.motion, result);
   if (settings.check_mirror) {
     coarse.motion = Motion::kRigid;
     const Found mirrored = best_mirrored(scans, modes[0].pose, coarse, middle);
-    result.flip_margin =
-        (modes[0].value - mirrored.value) / (std::max(modes[0].value, mirrored.value) - 1);
-    result.flip = result.flip_margin > kClearMargin    ? FlipCheck::kAsStored
-                  : result.flip_margin < -kClearMargin ? FlipCheck::kMirroredFitsBetter
-                                                       : FlipCheck::kCannotTell;
+    judge_mirror(scans, modes[0], mirrored, settings.motion, result);
   }
   return result;
 }

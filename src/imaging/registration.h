@@ -29,7 +29,8 @@ struct Registration {
   Affine fixed_to_moving{};     ///< world to world, mm, RAS+: where in the moving scan a point of
                                 ///< the fixed scan is
   double mutual_information{};  ///< normalised, at the finest level (higher is better)
-  double score{};               ///< 0 bad .. 1 good; below kRegistrationDoubtful is `doubtful`
+  double score{};               ///< 0 bad .. 1 good (0.15 to 0.4 is usual); below
+                                ///< kRegistrationDoubtful is `doubtful`
   bool doubtful = false;        ///< reported, never passed on silently
   std::string why;              ///< of `doubtful`: one clause
   FlipCheck flip = FlipCheck::kNotChecked;
@@ -38,7 +39,11 @@ struct Registration {
 
 /// Finds fixed_to_moving. `fixed_mask` (on the fixed grid, > 0 inside) restricts where it is
 /// measured; not needed.
-/// throws  Error: a volume without contrast, no overlap at any start, shapes
+/// Leave it out for a T1 as `fixed` with PET or SPECT (the head's outline helps); give the brain
+/// and 4 mm around it where a template is `fixed` (docs/results.md).
+/// throws  Error: voxels not float32 [D,H,W] or not finite, a singular map, a scan without
+/// contrast,
+///         a mask on another grid or with under 64 sample points in it, no overlap at any start
 /// Same numbers whatever the number of threads.
 /// Checked tests/imaging/test_registration.cpp; bench/run registration against elastix
 Registration register_volumes(const Volume& fixed, const Volume& moving,
