@@ -109,9 +109,9 @@ void keep_participants(PreparePlan& plan) {
 
 std::string ScanSource::name() const {
   if (!file.empty()) return file.filename().string();
-  return series.files.size() == 1
-             ? fmt::format("DICOM file {}", series.files[0].filename().string())
-             : fmt::format("DICOM series of {} files", series.files.size());
+  // Never the name of a DICOM file: hospitals put patients' names there.
+  return series.files.size() == 1 ? fmt::format("DICOM file of {} slices", series.slices)
+                                  : fmt::format("DICOM series of {} files", series.files.size());
 }
 
 void PrepareSettings::visit(SettingsVisitor& v) {
