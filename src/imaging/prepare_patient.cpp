@@ -177,7 +177,7 @@ void Preparation::read_scans() {
 
 void Preparation::find_brain() {
   auto& first = reference();
-  PatientRecord brain;
+  auto brain = PatientRecord::object();
   for (const auto& source : patient_.scans) {
     if (source.modality != "mask" || is_emission(first.source->modality)) continue;
     std::vector<std::string> notes;
