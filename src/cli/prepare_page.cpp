@@ -115,6 +115,12 @@ void write_prepare_page(const std::filesystem::path& file, const PreparePlan& pl
   page.summary = fmt::format("{} people prepared, {} not; {} volumes in {}; {} left out",
                              outcome.prepared, outcome.failed, outcome.volumes,
                              fmt::join(plan.settings.space, " and "), outcome.left_out);
+  page.note = fmt::format(
+      "A heading sorts by its column. Scores are of registrations, the worst of a person's: 0.15 "
+      "to "
+      "0.4 is usual, below {} is doubtful. Scans in red were left out of the cohort{}.",
+      number_text(kRegistrationDoubtful),
+      plan.settings.keep_doubtful ? " but for doubtful ones (--keep-doubtful)" : "");
   page.columns = {"result",      "brain by", "brain, mL",      "PET to T1",
                   "SPECT to T1", "template", "left and right", "warnings"};
   for (const auto& record : people.records) page.people.push_back(person_of(record, plan));

@@ -13,8 +13,8 @@ namespace {
 class TrainPix2pix : public Command {
  public:
   void visit(SettingsVisitor& v) override {
-    v.visit(positional(required(
-                text("cohort", "prepared volumes: a space of `scintigen prepare`, prepared/native"))),
+    v.visit(positional(required(text(
+                "cohort", "prepared volumes: a space of `scintigen prepare`, prepared/native"))),
             cohort_);
     loop_.visit(v);
     training_.visit(v);
@@ -40,17 +40,18 @@ class TrainPix2pix : public Command {
 }  // namespace
 
 CommandEntry train_pix2pix_command() {
-  return {"train pix2pix",
-          "Train the paired translator (MRI, PET or both to SPECT) on prepared volumes",
-          "Learns to make the axial slices of one modality from those of others (Isola et al. 2017; "
-          "U-Net and patch discriminator), on volumes that `prepare` brought to one grid. Defaults "
-          "are Isola's; `recipes/pix2pix-spect.toml` holds the SPECT paper's. The people held out "
-          "are scored by SSIM, PSNR and RMSE on slices scaled to (-1,1), range 2. Writes a run "
-          "folder; Ctrl-C saves and leaves, `--resume` goes on.",
-          "scintigen train pix2pix prepared/native --inputs T1w,pet --target spect "
-          "--session ses-interictal --recipe recipes/pix2pix-spect.toml --out run",
-          [] { return std::unique_ptr<Command>(new TrainPix2pix); },
-          true};
+  return {
+      "train pix2pix",
+      "Train the paired translator (MRI, PET or both to SPECT) on prepared volumes",
+      "Learns to make the axial slices of one modality from those of others (Isola et al. 2017; "
+      "U-Net and patch discriminator), on volumes that `prepare` brought to one grid. Defaults "
+      "are Isola's; `recipes/pix2pix-spect.toml` holds the SPECT paper's. The people held out "
+      "are scored by SSIM, PSNR and RMSE on slices scaled to (-1,1), range 2. Writes a run "
+      "folder; Ctrl-C saves and leaves, `--resume` goes on.",
+      "scintigen train pix2pix prepared/native --inputs T1w,pet --target spect "
+      "--session ses-interictal --recipe recipes/pix2pix-spect.toml --out run",
+      [] { return std::unique_ptr<Command>(new TrainPix2pix); },
+      true};
 }
 
 }  // namespace scintigen

@@ -11,8 +11,8 @@
 
 namespace scintigen {
 
-/// Trains; returns the command's exit status. `inputs` go into run.json with their SHA-256. A resumed
-/// run keeps the records of its earlier sessions.
+/// Trains; returns the command's exit status. `inputs` go into run.json with their SHA-256. A
+/// resumed run keeps the records of its earlier sessions.
 int run_training(Recipe& recipe, const LoopSettings& loop, const DeviceSettings& device,
                  Settings& settings, const std::string& command,
                  const std::vector<std::string>& command_line,

@@ -35,9 +35,9 @@ void PairedSettings::visit(SettingsVisitor& v) {
   v.visit(number("slices", "axial slices a person, where most of the brain is (SPECT paper: 100)",
                  1, 4096),
           slices);
-  v.visit(number("side", "pixels along a side of the square the slices are cut or padded to", 32,
-                 1024),
-          side);
+  v.visit(
+      number("side", "pixels along a side of the square the slices are cut or padded to", 32, 1024),
+      side);
   v.visit(choice("scale", "minimum and maximum of each slice, or of the volume, to -1 and 1",
                  {"slice", "volume"}),
           scale);
@@ -110,9 +110,11 @@ PairedSlices::PairedSlices(VolumeCohort cohort, std::vector<std::string> partici
     const auto& id = participants_[p];
     const auto map = [&](const std::string& modality) {
       // A T1 that serves all sessions has none of its own.
-      const bool any = std::any_of(cohort.volumes.begin(), cohort.volumes.end(), [&](const auto& v) {
-        return v.participant_id == id && v.modality == modality && v.session == settings_.session;
-      });
+      const bool any =
+          std::any_of(cohort.volumes.begin(), cohort.volumes.end(), [&](const auto& v) {
+            return v.participant_id == id && v.modality == modality &&
+                   v.session == settings_.session;
+          });
       const size_t row = cohort.find(id, modality, any ? settings_.session : "");
       Mapped mapped{map_voxels(cohort, row), 0, 0};
       if (!by_slice) {
@@ -128,18 +130,18 @@ PairedSlices::PairedSlices(VolumeCohort cohort, std::vector<std::string> partici
     for (const auto& modality : settings_.inputs) {
       const auto [input, other] = map(modality);
       require(input.voxels.sizes() == target.voxels.sizes() &&
-                  corner_distance_mm(cohort.volumes[other].grid.voxel_to_world,
-                                     grid.voxel_to_world, target.voxels.sizes()) <= kSameGrid_mm,
-              "{}: {} and {} of {} lie on different grids; prepare them together", cohort.table.name,
-              modality, settings_.target, id);
+                  corner_distance_mm(cohort.volumes[other].grid.voxel_to_world, grid.voxel_to_world,
+                                     target.voxels.sizes()) <= kSameGrid_mm,
+              "{}: {} and {} of {} lie on different grids; prepare them together",
+              cohort.table.name, modality, settings_.target, id);
       person.inputs.push_back(input);
     }
     const int64_t depth = target.voxels.size(0);
     require(settings_.slices <= depth, "{}: {} of {} has {} slices; --slices {} are asked for",
             cohort.table.name, settings_.target, id, depth, settings_.slices);
     const auto& mask_file = cohort.volumes[row].mask_file;
-    const auto brain = mask_file.empty() ? target.voxels
-                                         : read_volume(cohort.folder / mask_file).voxels;
+    const auto brain =
+        mask_file.empty() ? target.voxels : read_volume(cohort.folder / mask_file).voxels;
     const int64_t first = first_slice(brain, settings_.slices);
     for (int64_t k = 0; k < settings_.slices; ++k) rows_.push_back({p, first + k});
     people_.push_back(std::move(person));

@@ -19,16 +19,16 @@ namespace scintigen {
 struct PairedSettings {
   std::vector<std::string> inputs = {"T1w"};  ///< modalities, one channel each
   std::string target = "spect";
-  std::string session;        ///< of every modality that has several; empty: the only one
-  int64_t slices = 100;       ///< a person (the SPECT paper: 100)
-  int64_t side = 256;         ///< pixels; slices are cut or padded around the volume's middle
+  std::string session;          ///< of every modality that has several; empty: the only one
+  int64_t slices = 100;         ///< a person (the SPECT paper: 100)
+  int64_t side = 256;           ///< pixels; slices are cut or padded around the volume's middle
   std::string scale = "slice";  ///< slice: minimum and maximum of each slice -> -1 and 1; volume
   void visit(SettingsVisitor& visitor);
 };
 
 /// A slice on the network's side of things: [rows front to back, columns patient right to left].
 struct ScaledSlice {
-  torch::Tensor pixels;  ///< float32 [side,side] in [-1,1]
+  torch::Tensor pixels;      ///< float32 [side,side] in [-1,1]
   double low = 0, high = 1;  ///< value = low + (pixel + 1) / 2 * (high - low)
 };
 
@@ -72,7 +72,7 @@ class PairedSlices {
 
  private:
   struct Mapped {
-    torch::Tensor voxels;  ///< [D,H,W]
+    torch::Tensor voxels;      ///< [D,H,W]
     double low = 0, high = 0;  ///< of the volume; both 0: by slice
   };
   struct Person {

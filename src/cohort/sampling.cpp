@@ -5,8 +5,8 @@
 #include <map>
 
 #include "core/error.h"
-#include "core/progress.h"
 #include "core/permutation.h"
+#include "core/progress.h"
 #include "core/random.h"
 
 namespace scintigen {

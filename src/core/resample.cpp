@@ -217,6 +217,13 @@ torch::Tensor reordered(const torch::Tensor& voxels, VoxelMap& map) {
 
 }  // namespace
 
+bool only_copies(const Grid& source, const Grid& target, const Affine& target_to_source) {
+  return VoxelMap(compose(inverse(source.voxel_to_world),
+                          compose(target_to_source, target.voxel_to_world)),
+                  {target.ni, target.nj, target.nk})
+      .whole;
+}
+
 Volume resample(const Volume& source, const Grid& target, const Affine& target_to_source,
                 Interpolation interpolation, float outside) {
   const torch::Tensor& given = source.voxels;

@@ -26,4 +26,7 @@ enum class Interpolation { kLinear, kCubicSpline, kNearest };
 Volume resample(const Volume& source, const Grid& target, const Affine& target_to_source,
                 Interpolation interpolation, float outside = 0);
 
+/// Whether resample() would only copy: every voxel of the target falls on one of the source's.
+bool only_copies(const Grid& source, const Grid& target, const Affine& target_to_source);
+
 }  // namespace scintigen

@@ -60,9 +60,11 @@ BrainMask extract_brain(const Volume& t1, BrainMethod method,
   BrainMask atlas = extract_brain_atlas(t1, *brain_template);
   BrainMask surface = extract_brain_surface(t1);
   const double agreement = dice(atlas.mask.voxels, surface.mask.voxels);
-  BrainMask& chosen = atlas.doubtful && !surface.doubtful ? surface : atlas;
+  // Where they disagree it is more often the surface that has grown into neck or eyes.
+  const bool disagree = agreement < kLeastAgreement;
+  BrainMask& chosen = (surface.doubtful || disagree) && !atlas.doubtful ? atlas : surface;
   chosen.agreement = agreement;
-  if (agreement < kLeastAgreement)
+  if (disagree)
     doubt(chosen, fmt::format("surface and atlas disagree (Dice {:.2f}; expected {} or more)",
                               agreement, kLeastAgreement));
   return std::move(chosen);

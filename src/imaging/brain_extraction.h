@@ -35,7 +35,7 @@ BrainTemplate load_brain_template(const std::filesystem::path& head = kTemplateH
                                   const std::filesystem::path& brain = kTemplateBrain);
 
 struct BrainMask {
-  Volume mask;         ///< 1 inside, 0 outside, float32, grid of the scan
+  Volume mask;  ///< 1 inside, 0 outside, float32, grid of the scan
   double volume_ml = 0;
   bool doubtful = false;  ///< look at it before use
   std::string why;        ///< of `doubtful`: one clause
@@ -60,9 +60,11 @@ BrainMask extract_brain_atlas(const Volume& t1, const BrainTemplate& brain_templ
 
 enum class BrainMethod { kAuto, kSurface, kAtlas };
 
-/// kAuto: with a template both, which check each other (doubtful where their Dice is under 0.9),
-/// and the atlas' mask unless it alone is doubtful; without one the surface.
-/// throws  Error: as above; kAtlas without a template
+/// kAuto: the surface; with a template the atlas too, and they check each other: doubtful where
+/// their Dice is under 0.9. The atlas' mask is taken where they disagree or the surface is
+/// doubtful, unless the atlas is doubtful itself. (With templates that are not the head's own
+/// ancestor the surface was the better one: docs/results.md.) throws  Error: as above; kAtlas
+/// without a template
 BrainMask extract_brain(const Volume& t1, BrainMethod method = BrainMethod::kAuto,
                         const std::optional<BrainTemplate>& brain_template = {});
 

@@ -37,7 +37,9 @@ void judge_size(BrainMask& mask) {
   double most = 0;
   for (int64_t axis = 0; axis < 3; ++axis) {  // of [k,j,i]
     const double face = spacing[0] * spacing[1] * spacing[2] / spacing[size_t(2 - axis)];
-    for (const int64_t at : {int64_t{0}, voxels.size(axis) - 1})
+    const auto depth = std::min(voxels.size(axis) - 1,
+                                static_cast<int64_t>(kBorderMm / spacing[size_t(2 - axis)]));
+    for (const int64_t at : {depth, voxels.size(axis) - 1 - depth})
       most = std::max(most, face * double(voxels.select(axis, at).count_nonzero().item<int64_t>()));
   }
   if (most > kMostBorderMm2)

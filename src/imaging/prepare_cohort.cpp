@@ -260,7 +260,12 @@ MergedPeople merge_cohort(const PreparePlan& plan) {
     if (record.empty())
       record = {{"participant_id", patient.participant_id},
                 {"failed", "not prepared yet; run its shard, then --merge again"}};
-    add_person(merged, record, plan, people.outcome);
+    try {
+      add_person(merged, record, plan, people.outcome);
+    } catch (const nlohmann::json::exception&) {
+      throw Error("{}: not what prepare wrote; remove it and prepare this person again",
+                  record_file(out, patient.participant_id).string());
+    }
     people.records.push_back(std::move(record));
   }
   const PatientRecord provenance = {{"command", "prepare"},

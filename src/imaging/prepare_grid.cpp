@@ -117,11 +117,13 @@ Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_
   result.unit = source.unit;
   const double low = read.voxels.min().item<double>(), high = read.voxels.max().item<double>();
   if (spline) result.voxels.clamp_(std::min(0.0, low), high);
-  steps.push_back(fmt::format(
-      "{}: {}, {} -> {}, {}",
-      spline ? "third-order B-spline, kept in the range of the source" : "linear interpolation",
-      describe_grid(grid_of(source)), orientation_letters(source.voxel_to_world),
-      describe_grid(target), orientation_letters(target.voxel_to_world)));
+  const char* const how = only_copies(grid_of(source), target, target_to_source)
+                              ? "copied, voxel on voxel"
+                          : spline ? "third-order B-spline, kept in the range of the source"
+                                   : "linear interpolation";
+  steps.push_back(fmt::format("{}: {}, {} -> {}, {}", how, describe_grid(grid_of(source)),
+                              orientation_letters(source.voxel_to_world), describe_grid(target),
+                              orientation_letters(target.voxel_to_world)));
   return result;
 }
 

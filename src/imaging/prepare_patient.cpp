@@ -177,7 +177,7 @@ void Preparation::read_scans() {
 
 void Preparation::find_brain() {
   auto& first = reference();
-  PatientRecord brain;
+  auto brain = PatientRecord::object();
   for (const auto& source : patient_.scans) {
     if (source.modality != "mask" || is_emission(first.source->modality)) continue;
     std::vector<std::string> notes;
@@ -186,9 +186,10 @@ void Preparation::find_brain() {
     brain["method"] = "given: " + source.name();
   }
   if (!first.mask.voxels.defined() && settings_.brain != "none") {
-    const auto found = is_emission(first.source->modality)
-                           ? extract_brain_emission(first.volume)
-                           : extract_brain(first.volume, brain_method(settings_.brain), template_.brain);
+    const auto found =
+        is_emission(first.source->modality)
+            ? extract_brain_emission(first.volume)
+            : extract_brain(first.volume, brain_method(settings_.brain), template_.brain);
     first.mask = found.mask;
     brain["method"] = found.method;
     brain["doubtful"] = found.doubtful;
@@ -244,14 +245,14 @@ bool Preparation::needs_affine() const {
 void Preparation::register_template() {
   auto& first = reference();
   const bool emission = is_emission(first.source->modality);
-  // A T1 has the template's skull and scalp; PET and SPECT have its brain.
+  // A T1 has the template's skull and scalp, measured near the brain; PET and SPECT have its brain.
   Volume fixed = template_.brain->head;
   if (emission) fixed.voxels = fixed.voxels * (template_.brain->mask.voxels > 0);
   const auto find = [&](Motion motion) {
     RegistrationSettings settings;
     settings.motion = motion;
     settings.threads = threads_;
-    return register_volumes(fixed, first.volume, settings);
+    return register_volumes(fixed, first.volume, settings, template_.around_brain);
   };
   const auto& spaces = settings_.space;
   if (needs_affine()) affine_ = find(Motion::kAffine);

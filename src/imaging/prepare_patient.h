@@ -12,8 +12,9 @@ namespace scintigen {
 /// What every person is prepared with, read once.
 struct PrepareTemplate {
   std::optional<BrainTemplate> brain;  ///< none where nothing needs it
-  Volume regions;                    ///< labels, template space; undefined unless suvr needs them
-  std::vector<int64_t> suvr_labels;  ///< of the reference region; empty: the whole brain
+  Volume around_brain;                 ///< its mask and 4 mm more: where registration is measured
+  Volume regions;                      ///< labels, template space; undefined unless suvr needs them
+  std::vector<int64_t> suvr_labels;    ///< of the reference region; empty: the whole brain
 };
 PrepareTemplate read_prepare_template(const PrepareSettings& settings);
 

@@ -21,9 +21,12 @@ std::string problem_of(const PatientPlan& patient, const PrepareSettings& settin
     const int count = ++seen[{scan.session, scan.modality}];
     if (count == 2)
       return fmt::format(
-          "several {} scans{}; choose one with --pick {}=TEXT, where only one file's name holds "
-          "TEXT",
-          scan.modality, scan.session.empty() ? "" : " in session " + scan.session, scan.modality);
+          "several {} scans{}; {}", scan.modality,
+          scan.session.empty() ? "" : " in session " + scan.session,
+          scan.file.empty()
+              ? "list the ones to take in a --table, with the folder of each series as its file"
+              : fmt::format("choose one with --pick {}=TEXT, where only one file's name holds TEXT",
+                            scan.modality));
     emissions += scan.modality == "pet" || scan.modality == "spect" ? 1 : 0;
     anatomies += scan.modality == "T1w" ? 1 : 0;
   }
@@ -109,9 +112,9 @@ void keep_participants(PreparePlan& plan) {
 
 std::string ScanSource::name() const {
   if (!file.empty()) return file.filename().string();
-  return series.files.size() == 1
-             ? fmt::format("DICOM file {}", series.files[0].filename().string())
-             : fmt::format("DICOM series of {} files", series.files.size());
+  // Never the name of a DICOM file: hospitals put patients' names there.
+  return series.files.size() == 1 ? fmt::format("DICOM file of {} slices", series.slices)
+                                  : fmt::format("DICOM series of {} files", series.files.size());
 }
 
 void PrepareSettings::visit(SettingsVisitor& v) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/ATen.h>
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "core/error.h"
+#include "core/mask_morphology.h"
 #include "core/orientation.h"
 #include "core/volume_io.h"
 #include "imaging/prepare_patient.h"
@@ -11,6 +14,8 @@
 
 namespace scintigen {
 namespace {
+
+constexpr double kAroundBrain_mm = 4;  // better than the head or the brain alone (docs/results.md)
 
 bool wants_region(const PrepareSettings& settings) {
   const auto scalings = parse_scaling(settings.scaling);
@@ -56,6 +61,10 @@ PrepareTemplate read_prepare_template(const PrepareSettings& settings) {
             "do without: --space native --brain surface",
             flag, file);
   read.brain = load_brain_template(settings.template_head, settings.template_brain);
+  read.around_brain = read.brain->mask;
+  read.around_brain.voxels = dilate(read.brain->mask.voxels > 0, kAroundBrain_mm,
+                                    spacing_mm(read.brain->mask.voxel_to_world))
+                                 .to(torch::kFloat);
   if (wants_region(settings) && settings.suvr_region != "brain") {
     read.regions = canonical_orientation(read_volume(settings.template_labels));
     read.suvr_labels = labels_named(settings.template_names, settings.suvr_region);

@@ -414,11 +414,11 @@ struct TransposedConvolution : torch::autograd::Function<TransposedConvolution> 
     if (!tile_convolution_applies(shape, x.scalar_type() == torch::kBFloat16)) {
       const auto kernel = last(weight.detach().to(x.scalar_type()));
       const auto gweight =
-          of_weight ? std::get<1>(torch::convolution_backward(x, g, kernel, {}, {2, 2}, {1, 1},
-                                                              {1, 1}, false, {0, 0}, 1,
-                                                              {false, true, false}))
-                          .to(torch::kFloat)
-                    : Tensor();
+          of_weight
+              ? std::get<1>(torch::convolution_backward(x, g, kernel, {}, {2, 2}, {1, 1}, {1, 1},
+                                                        false, {0, 0}, 1, {false, true, false}))
+                    .to(torch::kFloat)
+              : Tensor();
       return {of_x ? torch::conv2d(g, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{1, 1})
                    : Tensor(),
               gweight};

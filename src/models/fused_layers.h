@@ -42,8 +42,8 @@ torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
                           const torch::Tensor& bias, int64_t stride, int64_t padding);
 
 /// Transposed convolution 4x4, stride 2, padding 1: x [N,I,H,W], weight [I,O,4,4], bias [O] or
-/// undefined -> [N,O,2H,2W]. It is the adjoint of a convolution, and computed as that one's gradient
-/// (and its gradients as that one's result): LibTorch 1.13's own is slow on the CPU.
+/// undefined -> [N,O,2H,2W]. It is the adjoint of a convolution, and computed as that one's
+/// gradient (and its gradients as that one's result): LibTorch 1.13's own is slow on the CPU.
 torch::Tensor transposed_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                      const torch::Tensor& bias);
 

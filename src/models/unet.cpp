@@ -37,8 +37,8 @@ Kernel convolution_4x4(int64_t in, int64_t out, bool bias, const LayerSettings& 
                 tiles ? KernelRole::tiled : KernelRole::convolution);
 }
 
-/// Weight [in,out,4,4], as torch.nn.ConvTranspose2d has it. Read as a convolution from `out` to `in`
-/// channels it is the one whose adjoint it is.
+/// Weight [in,out,4,4], as torch.nn.ConvTranspose2d has it. Read as a convolution from `out` to
+/// `in` channels it is the one whose adjoint it is.
 Kernel transposed_4x4(int64_t in, int64_t out, bool bias, const LayerSettings& settings) {
   const bool tiles = !bias && in % 32 == 0 && out % 32 == 0;
   return Kernel(std::vector<int64_t>{in, out, 4, 4}, bias, settings,
@@ -59,12 +59,11 @@ void UnetSettings::visit(SettingsVisitor& v) {
 UnetGeneratorImpl::UnetGeneratorImpl(const UnetSettings& settings) : settings_(settings) {
   require(settings.levels >= 5, "U-Net: {} levels; expected 5 or more (a side of 32 pixels)",
           settings.levels);
-  const auto layers =
-      layer_settings(settings.batch_norm_momentum, settings.batch_norm_epsilon);
+  const auto layers = layer_settings(settings.batch_norm_momentum, settings.batch_norm_epsilon);
   const auto count = static_cast<size_t>(settings.levels);
   const auto width_of = [&](size_t level) {  // channels below `level`
-    return settings.width * std::min<int64_t>(int64_t{1} << std::min<size_t>(level, 30),
-                                              kWidestFactor);
+    return settings.width *
+           std::min<int64_t>(int64_t{1} << std::min<size_t>(level, 30), kWidestFactor);
   };
   levels_.resize(count);
   auto sequence = container(*container(*this, "model"), "model");
@@ -75,14 +74,11 @@ UnetGeneratorImpl::UnetGeneratorImpl(const UnetSettings& settings) : settings_(s
     const int64_t inside = width_of(level);
     here.down = sequence->register_module(first ? "0" : "1",
                                           convolution_4x4(outside, inside, false, layers));
-    if (!first && !last)
-      here.down_norm = sequence->register_module("2", BatchNorm(inside, layers));
+    if (!first && !last) here.down_norm = sequence->register_module("2", BatchNorm(inside, layers));
     const int64_t back = first ? settings.outputs : outside;
     here.up = sequence->register_module(
-        first || last ? "3" : "5",
-        transposed_4x4(last ? inside : 2 * inside, back, first, layers));
-    if (!first)
-      here.up_norm = sequence->register_module(last ? "4" : "6", BatchNorm(back, layers));
+        first || last ? "3" : "5", transposed_4x4(last ? inside : 2 * inside, back, first, layers));
+    if (!first) here.up_norm = sequence->register_module(last ? "4" : "6", BatchNorm(back, layers));
     here.drops = settings.dropout > 0 && !last && level >= kOuterLevels;
     if (!last) sequence = container(*container(*sequence, first ? "1" : "3"), "model");
   }
@@ -103,7 +99,8 @@ torch::Tensor UnetGeneratorImpl::forward(const torch::Tensor& x, uint64_t dropou
               x.size(3) % unit == 0,
           "U-Net: input is [{}]; expected [N,{},H,W] with sides that are multiples of {}",
           fmt::join(x.sizes(), ","), settings_.inputs, unit);
-  // skips[l]: what level l puts beside the way up, after its LeakyReLU: a ReLU of either is the same.
+  // skips[l]: what level l puts beside the way up, after its LeakyReLU: a ReLU of either is the
+  // same.
   std::vector<torch::Tensor> skips;
   auto y = x.to(compute_type_);
   for (auto& level : levels_) {
@@ -122,13 +119,11 @@ torch::Tensor UnetGeneratorImpl::forward(const torch::Tensor& x, uint64_t dropou
     y = torch::cat({torch::relu(skips[l - 1]), y}, 1);
   }
   auto& outer = levels_.front();
-  return torch::tanh(
-      transposed_convolution(y, outer.up->weight, outer.up->bias).to(torch::kFloat));
+  return torch::tanh(transposed_convolution(y, outer.up->weight, outer.up->bias).to(torch::kFloat));
 }
 
 PatchDiscriminatorImpl::PatchDiscriminatorImpl(const PatchDiscriminatorSettings& settings) {
-  const auto layers =
-      layer_settings(settings.batch_norm_momentum, settings.batch_norm_epsilon);
+  const auto layers = layer_settings(settings.batch_norm_momentum, settings.batch_norm_epsilon);
   auto sequence = container(*this, "model");
   int64_t channels = settings.inputs, place = 0;
   for (int64_t n = 0; n <= settings.layers + 1; ++n) {

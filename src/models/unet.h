@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paired translator of Isola et al. 2017 (pix2pix): U-Net generator and patch discriminator.
-// Source  Isola et al., CVPR 2017, section 6.1; layer tables in docs/methods.md, "Paired translation".
+// Source  Isola et al., CVPR 2017, section 6.1; layer tables in docs/methods.md, "Paired
+// translation".
 //         Children are named as in the public PyTorch implementation: a state dict saved there as
 //         safetensors loads here and gives the same output.
 // Checked tests/models/test_unet.cpp against python3-torch (forward, gradients, counts).

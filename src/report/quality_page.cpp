@@ -114,7 +114,7 @@ void write_quality_page(const std::filesystem::path& file, const QualityPage& pa
   html.element("h1", page.title).element("p", {{"class", "dateline"}}, page.summary);
   html.close("header").open("main");
   html.open("section", {{"id", "table"}}).element("h2", "People");
-  html.element("p", "A heading sorts by its column. Scans in red were left out of the cohort.");
+  html.element("p", page.note);
   write_table(html, page);
   html.close("section");
   html.open("section", {{"id", "pictures"}}).element("h2", "Outlines");

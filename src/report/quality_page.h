@@ -25,6 +25,7 @@ struct QualityPerson {
 
 struct QualityPage {
   std::string title, summary;
+  std::string note;                  ///< how to read the table
   std::vector<std::string> columns;  ///< after the participant
   std::vector<QualityPerson> people;
   std::vector<std::pair<std::string, std::string>> settings;

@@ -33,12 +33,11 @@ PairedLosses paired_step(UnetGenerator& generator, PatchDiscriminator& discrimin
                               options.least_squares);
   const auto real = judged_as(discriminator->forward(torch::cat({source, target}, 1)), true,
                               options.least_squares);
-  update_discriminator(
-      torch::autograd::grad({0.5 * (fake + real)}, discriminator->parameters()));
+  update_discriminator(torch::autograd::grad({0.5 * (fake + real)}, discriminator->parameters()));
 
   // D's weights need no gradient here, but through it G's image does.
-  auto adversarial = judged_as(discriminator->forward(torch::cat({source, seen}, 1)), true,
-                               options.least_squares);
+  auto adversarial =
+      judged_as(discriminator->forward(torch::cat({source, seen}, 1)), true, options.least_squares);
   const auto l1 = (seen - target).abs().mean();
   auto loss = adversarial + options.weight_l1 * l1;
   if (options.weight_similarity > 0) {

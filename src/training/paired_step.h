@@ -18,14 +18,14 @@
 namespace scintigen {
 
 struct PairedStepOptions {
-  double weight_l1 = 100;         ///< lambda of equation 4 (Isola 2017: 100)
-  double weight_similarity = 0;   ///< of 1 - SSIM (Gaussian window, range 2)
-  bool least_squares = false;     ///< squares instead of binary cross-entropy (Mao 2017)
+  double weight_l1 = 100;        ///< lambda of equation 4 (Isola 2017: 100)
+  double weight_similarity = 0;  ///< of 1 - SSIM (Gaussian window, range 2)
+  bool least_squares = false;    ///< squares instead of binary cross-entropy (Mao 2017)
 };
 
 /// Scalars, float32, detached; on the device (no synchronisation).
 struct PairedLosses {
-  torch::Tensor real, fake;              ///< the discriminator's two parts; its loss is their mean
+  torch::Tensor real, fake;  ///< the discriminator's two parts; its loss is their mean
   torch::Tensor adversarial, l1, similarity;  ///< the generator's; similarity undefined without
 };
 

@@ -19,9 +19,9 @@ namespace scintigen {
 
 void Pix2pixTraining::visit(SettingsVisitor& v) {
   data.visit(v);
-  v.visit(number("hold_out", "people kept out of training for the evaluation (SPECT paper: 6)", 0,
-                 1e6),
-          hold_out);
+  v.visit(
+      number("hold_out", "people kept out of training for the evaluation (SPECT paper: 6)", 0, 1e6),
+      hold_out);
   v.visit(text("held_out", "participant_id of the people to keep out, instead of hold_out"),
           held_out);
   v.visit(text("leave_out", "people for a test at the end: neither trained on nor evaluated"),
@@ -105,9 +105,7 @@ class Pix2pixRecipe : public Recipe {
  public:
   Pix2pixRecipe(const std::string& folder, Pix2pixTraining& settings,
                 const DeviceSettings& device_settings, uint64_t seed)
-      : seed_(seed),
-        precision_(device_settings.precision),
-        device_(use_device(device_settings)) {
+      : seed_(seed), precision_(device_settings.precision), device_(use_device(device_settings)) {
     const auto cohort = read_volume_cohort(folder);
     name_ = cohort.name;
     space_ = cohort.space;
@@ -118,8 +116,8 @@ class Pix2pixRecipe : public Recipe {
     training_ = std::make_unique<PairedSlices>(cohort, people.training, settings.data);
     held_out_ = std::make_unique<PairedSlices>(cohort, people.held_out, settings.data);
     require(training_->size() >= settings.batch_size,
-            "{}: {} slices to train on; expected at least a batch of {}", folder,
-            training_->size(), settings.batch_size);
+            "{}: {} slices to train on; expected at least a batch of {}", folder, training_->size(),
+            settings.batch_size);
     build(compute_type(device_settings));
   }
 
@@ -133,13 +131,12 @@ class Pix2pixRecipe : public Recipe {
     say(fmt::format("{} to {}, {} slices of {} people to train on, {} people held out ({})",
                     fmt::join(settings_.data.inputs, " and "), settings_.data.target,
                     training_->size(), training_->participants().size(),
-                    held_out_->participants().size(),
-                    fmt::join(held_out_->participants(), ", ")));
+                    held_out_->participants().size(), fmt::join(held_out_->participants(), ", ")));
   }
 
   Losses step(int64_t step) override {
-    const double factor = rate_factor(step / steps_per_epoch(), settings_.constant_epochs,
-                                      settings_.decay_epochs);
+    const double factor =
+        rate_factor(step / steps_per_epoch(), settings_.constant_epochs, settings_.decay_epochs);
     generator_optimiser_->settings.rate = factor * settings_.learning_rate;
     discriminator_optimiser_->settings.rate = factor * settings_.learning_rate;
     const auto batch = training_->batch(step, settings_.batch_size, seed_);
@@ -188,11 +185,10 @@ class Pix2pixRecipe : public Recipe {
     training["seed"] = seed_;
     training["precision"] = precision_;
     training["data"] = training_->key();
-    const nlohmann::ordered_json cohort = {
-        {"name", name_},
-        {"space", space_},
-        {"training_slices", training_->size()},
-        {"training_patients", training_->participants().size()}};
+    const nlohmann::ordered_json cohort = {{"name", name_},
+                                           {"space", space_},
+                                           {"training_slices", training_->size()},
+                                           {"training_patients", training_->participants().size()}};
     const nlohmann::ordered_json network = {{"inputs", settings_.network.inputs},
                                             {"outputs", settings_.network.outputs},
                                             {"width", settings_.network.width},
@@ -210,8 +206,8 @@ class Pix2pixRecipe : public Recipe {
     const auto unit = [](const torch::Tensor& x) { return ((x.squeeze(1) + 1) / 2).clamp(0, 1); };
     std::vector<SheetRow> sheet;
     for (int64_t c = 0; c < batch.inputs.size(1); ++c)
-      sheet.push_back({settings_.data.inputs[static_cast<size_t>(c)],
-                       unit(batch.inputs.narrow(1, c, 1)), {}});
+      sheet.push_back(
+          {settings_.data.inputs[static_cast<size_t>(c)], unit(batch.inputs.narrow(1, c, 1)), {}});
     sheet.push_back({"synthetic " + settings_.data.target, unit(translate(batch.inputs)), {}});
     sheet.push_back({"real " + settings_.data.target, unit(batch.targets), {}});
     return draw_sheet(fmt::format("pix2pix, step {}", step), sheet,

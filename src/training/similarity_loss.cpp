@@ -33,8 +33,8 @@ torch::Tensor gaussian_similarity(const torch::Tensor& a, const torch::Tensor& b
   const auto column = taps.view({1, 1, kTaps, 1}), row = taps.view({1, 1, 1, kTaps});
   // The five windowed means in one pass: a, b, a^2, b^2, ab.
   const auto n = a.size(0);
-  const auto means = torch::conv2d(
-      torch::conv2d(torch::cat({a, b, a * a, b * b, a * b}), column), row);
+  const auto means =
+      torch::conv2d(torch::conv2d(torch::cat({a, b, a * a, b * b, a * b}), column), row);
   const auto of = [&](int64_t part) { return means.narrow(0, part * n, n); };
   const auto mean_a = of(0), mean_b = of(1);
   const auto variance_a = of(2) - mean_a * mean_a, variance_b = of(3) - mean_b * mean_b;

@@ -45,6 +45,9 @@ refuses() {
   [ ! -s refuses.out ] || fail "expected nothing on stdout: $*"$'\n'"$(head -n 5 refuses.out)"
 }
 
+# tensors CHECKPOINT: a sum over what follows the header, whose metadata holds the time.
+tensors() { tail -c +$((9 + $(od -An -t u8 -N 8 "$1"))) "$1" | sha256sum; }
+
 # has TEXT FILE
 has() {
   grep -qF -- "$1" "$2" || fail "expected '$1' in $2, found"$'\n'"$(head -n 40 "$2")"

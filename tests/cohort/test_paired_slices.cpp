@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cohort/paired_slices.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <set>
 
+#include "cohort/paired_slices.h"
 #include "core/affine.h"
 #include "core/nifti.h"
 #include "core/temporary_folder.h"
@@ -20,7 +19,7 @@ TEST(PairedSlices, LieAsInRadiology) {
   EXPECT_EQ(scaled_slice(volume, 2, 8).pixels.max().item<float>(), -1) << "cut away in front";
   const auto whole = scaled_slice(volume, 2, 16);
   const auto place = whole.pixels.argmax().item<int64_t>();
-  EXPECT_EQ(place / 16, 3);       // first row of the ten in the middle of 16
+  EXPECT_EQ(place / 16, 3);      // first row of the ten in the middle of 16
   EXPECT_EQ(place % 16, 4 + 7);  // left of the patient on the right, eight in the middle of 16
   EXPECT_EQ(whole.pixels.max().item<float>(), 1);
   EXPECT_EQ(whole.pixels.min().item<float>(), -1);
@@ -105,7 +104,8 @@ TEST_F(PairedCohort, NamesWhatDoesNotFit) {
   settings_.slices = 6;
   add("e", "T1w", 10);
   add("e", "spect", 12);
-  EXPECT_REFUSED(PairedSlices(cohort_, {"e"}, settings_), "T1w and spect of e lie on different grids");
+  EXPECT_REFUSED(PairedSlices(cohort_, {"e"}, settings_),
+                 "T1w and spect of e lie on different grids");
 }
 
 }  // namespace

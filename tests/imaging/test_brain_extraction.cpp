@@ -156,9 +156,16 @@ TEST(BrainSurface, WhatIsNoHeadIsRefusedOrDoubtful) {
 
 TEST(BrainAtlas, ColinsBrainInAnotherPerson) {
   const auto colin_brain = load_brain_template();
-  const auto found = extract_brain(one_head().image, BrainMethod::kAuto, colin_brain);
+  const auto found = extract_brain_atlas(one_head().image, colin_brain);
   EXPECT_EQ(found.method, "atlas");
   EXPECT_GT(dice(found.mask.voxels, one_head().brain_mask.voxels), 0.95);
+  EXPECT_FALSE(found.doubtful) << found.why;
+}
+
+TEST(BrainAtlas, SurfaceAndAtlasCheckEachOther) {
+  const auto colin_brain = load_brain_template();
+  const auto found = extract_brain(one_head().image, BrainMethod::kAuto, colin_brain);
+  EXPECT_EQ(found.method, "surface");
   EXPECT_GT(found.agreement, 0.96);
   EXPECT_FALSE(found.doubtful) << found.why;
 }

@@ -32,6 +32,8 @@ TEST(PrepareGrid, AOneMillimetreT1IsCroppedNotInterpolated) {
   const auto back = compose(inverse(place), grid.voxel_to_world);
   const auto first = transform_point(back, {0, 0, 0});
   for (const double index : first) EXPECT_NEAR(index, std::round(index), 1e-9);
+  ASSERT_EQ(steps.size(), 1U);
+  EXPECT_EQ(steps[0].substr(0, 23), "copied, voxel on voxel:");
   const auto i = std::lround(first[0]), j = std::lround(first[1]), k = std::lround(first[2]);
   EXPECT_EQ(out.voxels[10][20][15].item<float>(), t1.voxels[k + 10][j + 20][i + 15].item<float>());
   // The middle of the mask's box is the middle of the grid.
@@ -50,7 +52,7 @@ TEST(PrepareGrid, TemplateSpaceIsTheBoxOfSpm) {
 TEST(PrepareGrid, SaysWhatItDid) {
   const auto t1 = head(identity_affine(), {24, 24, 24});
   std::vector<std::string> steps;
-  const Grid coarse{12, 12, 12, {{{2, 0, 0, 0}, {0, 2, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 1}}}};
+  const Grid coarse{12, 12, 12, {{{2, 0, 0, 0.5}, {0, 2, 0, 0.5}, {0, 0, 2, 0.5}, {0, 0, 0, 1}}}};
   const auto out = onto_grid(t1, coarse, identity_affine(), "linear", steps);
   ASSERT_EQ(steps.size(), 2U);
   EXPECT_EQ(steps[0],

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // U-Net and patch discriminator against plain PyTorch (tools/make_golden_unet.py).
-#include "models/unet.h"
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -9,6 +7,7 @@
 
 #include "core/safetensors.h"
 #include "core/temporary_folder.h"
+#include "models/unet.h"
 
 namespace scintigen {
 namespace {
@@ -130,8 +129,8 @@ TEST(UnetLayers, TransposedConvolutionEqualsLibTorchs) {
     const auto bias = torch::randn({out});
     const auto g = torch::randn({2, out, 2 * side, 2 * side});
     const auto y = transposed_convolution(x, weight, bias);
-    const auto expected = torch::conv_transpose2d(x, weight, bias, at::IntArrayRef{2, 2},
-                                                  at::IntArrayRef{1, 1});
+    const auto expected =
+        torch::conv_transpose2d(x, weight, bias, at::IntArrayRef{2, 2}, at::IntArrayRef{1, 1});
     EXPECT_LT(error_of(y, expected), 1e-5);
     const auto found = torch::autograd::grad({y}, {x, weight}, {g});
     const auto wanted = torch::autograd::grad({expected}, {x, weight}, {g});

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The paired translator's step against plain PyTorch (tools/make_golden_unet.py).
-#include "training/paired_step.h"
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -10,6 +8,7 @@
 #include "core/safetensors.h"
 #include "training/adam.h"
 #include "training/named_tensors.h"
+#include "training/paired_step.h"
 #include "training/pix2pix_recipe.h"
 
 namespace scintigen {
@@ -82,8 +81,9 @@ TEST_P(PairedStep, TwoStepsEqualPlainPyTorch) {
   collect(*generator, "after.generator.", found);
   collect(*discriminator, "after.discriminator.", found);
   for (const auto& [name, tensor] : found)
-    EXPECT_LT((tensor.to(torch::kDouble) - file.at(name).to(torch::kDouble)).abs().max().item<double>(),
-              1e-5)
+    EXPECT_LT(
+        (tensor.to(torch::kDouble) - file.at(name).to(torch::kDouble)).abs().max().item<double>(),
+        1e-5)
         << name;
 }
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "training/similarity_loss.h"
-
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "core/temporary_folder.h"
 #include "metrics/structural_similarity.h"
+#include "training/similarity_loss.h"
 
 namespace scintigen {
 namespace {
@@ -19,8 +18,8 @@ TEST(SimilarityLoss, IsTheMetric) {
   const auto a = images(1), b = 0.7 * a + 0.3 * images(2);
   for (int64_t n = 0; n < 2; ++n) {
     const auto pair = image_pair(a[n], b[n]);
-    const auto metric = structural_similarity(pair, {2, -1}, SimilarityWindow::kGaussian,
-                                              SimilarityExtent::kSlice);
+    const auto metric =
+        structural_similarity(pair, {2, -1}, SimilarityWindow::kGaussian, SimilarityExtent::kSlice);
     const auto loss = gaussian_similarity(a.narrow(0, n, 1), b.narrow(0, n, 1), 2);
     EXPECT_NEAR(loss.item<double>(), metric.value, 1e-6);
   }

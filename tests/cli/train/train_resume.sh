@@ -6,8 +6,6 @@ train() {
     --flip-where pattern=normal,bilateral --generator-widths 16,16,8,8,8 --discriminator-widths 4,8,8,8,8 --decoder-width 8 \
     --excitation-width 8 --hold-out 2 --evaluation-images 16 --sample-every 12 --steps 24 --log-every 4 --threads 2 --keep-last 100 "$@"
 }
-# The tensors of a checkpoint: what follows the header, whose metadata holds the time.
-tensors() { tail -c +$((9 + $(od -An -t u8 -N 8 "$1"))) "$1" | sha256sum; }
 
 works train --out straight
 train --out killed --checkpoint-minutes 0 >/dev/null 2>&1 &
