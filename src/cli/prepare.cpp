@@ -34,14 +34,22 @@ void check_folder(const std::filesystem::path& folder) {
   }
 }
 
+/// People that a shard prepares.
+int64_t shard_size(const PreparePlan& plan, const Shard& shard) {
+  int64_t mine = 0;
+  for (size_t p = 0; p < plan.patients.size(); ++p)
+    mine += plan.patients[p].wanted && static_cast<int64_t>(p) % shard.count == shard.index;
+  return mine;
+}
+
 class PrepareCommand : public Command {
  public:
   void visit(SettingsVisitor& v) override { settings_.visit(v); }
 
   int run(const std::vector<std::string>& command_line) override {
     const auto plan = plan_prepare(settings_);
-    for (const auto& note : plan.notes) warn(note);
     if (settings_.dry_run) {
+      for (const auto& note : plan.notes) warn(note);
       for (const auto& line : describe_plan(plan)) say(line);
       return 0;
     }
@@ -56,11 +64,12 @@ class PrepareCommand : public Command {
     sweep_temporary_files(own);
     RunRecord record(own, "prepare", command_line, *this);
     log_to(own / "prepare.log");
+    for (const auto& note : plan.notes) warn(note);
+    add_inputs(record);
     watch_signals();
     PrepareOutcome made;
     if (!settings_.merge) {
-      const auto people = static_cast<int64_t>(plan.patients.size());
-      const int64_t mine = (people - shard.index + shard.count - 1) / shard.count;
+      const int64_t mine = shard_size(plan, shard);
       Progress progress("prepare", mine, "person");
       made = prepare_people(plan, [&](const std::string& id) { progress.advance(1, id); });
     }
@@ -81,6 +90,16 @@ class PrepareCommand : public Command {
   }
 
  private:
+  /// Scans are in the people's records, by hash: their paths may name patients.
+  void add_inputs(RunRecord& record) const {
+    std::error_code error;
+    const auto people = (std::filesystem::path(settings_.input) / "participants.tsv").string();
+    for (const auto& file : {settings_.table, settings_.input.empty() ? std::string() : people,
+                             settings_.template_head, settings_.template_brain,
+                             settings_.template_labels, settings_.template_names})
+      if (!file.empty() && std::filesystem::is_regular_file(file, error)) record.add_input(file);
+  }
+
   int merge(const PreparePlan& plan, RunRecord& record) {
     const std::filesystem::path out(settings_.out);
     const auto merged = merge_cohort(plan);

@@ -123,7 +123,14 @@ void write_prepare_page(const std::filesystem::path& file, const PreparePlan& pl
       plan.settings.keep_doubtful ? " but for doubtful ones (--keep-doubtful)" : "");
   page.columns = {"result",      "brain by", "brain, mL",      "PET to T1",
                   "SPECT to T1", "template", "left and right", "warnings"};
-  for (const auto& record : people.records) page.people.push_back(person_of(record, plan));
+  for (const auto& record : people.records) {
+    auto person = person_of(record, plan);
+    for (const auto& patient : plan.patients)
+      if (patient.participant_id == person.participant_id)
+        for (const auto& [modality, why] : patient.refused)
+          person.warnings.push_back("left out: " + modality + ": " + why);
+    page.people.push_back(std::move(person));
+  }
   const auto resolved = settings_to_json(settings);
   for (const auto& [name, value] : resolved.items())
     page.settings.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());

@@ -45,19 +45,6 @@ bool has_bfloat16_instructions() {
   return sets.count("avx512_bf16") + sets.count("amx_bf16") + sets.count("bf16") > 0;
 }
 
-/// Processors this process may use: affinity (taskset, cpusets), then the quota of its container.
-int64_t available_processors() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  int64_t count =
-      sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
-  std::ifstream quota_file("/sys/fs/cgroup/cpu.max");  // "200000 100000" or "max 100000"
-  double quota = 0, period = 0;
-  if (quota_file >> quota >> period && quota > 0 && period > 0)
-    count = std::min(count, static_cast<int64_t>(std::ceil(quota / period)));
-  return std::max<int64_t>(count, 1);
-}
-
 /// Name from the driver; LibTorch's own way needs CUDA's headers, which a CPU build lacks.
 std::string cuda_name(int index) {
   void* const driver = dlopen("libcuda.so.1", RTLD_LAZY);
@@ -101,6 +88,18 @@ torch::Device choose_device(const std::string& name) {
 }
 
 }  // namespace
+
+int64_t available_processors() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  int64_t count =
+      sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN);
+  std::ifstream quota_file("/sys/fs/cgroup/cpu.max");  // "200000 100000" or "max 100000"
+  double quota = 0, period = 0;
+  if (quota_file >> quota >> period && quota > 0 && period > 0)
+    count = std::min(count, static_cast<int64_t>(std::ceil(quota / period)));
+  return std::max<int64_t>(count, 1);
+}
 
 void DeviceSettings::visit(SettingsVisitor& visitor) {
   visitor.visit(text("device", "where to compute: auto, cpu, cuda, cuda:N"), device);

@@ -25,6 +25,9 @@ torch::Device use_device(const DeviceSettings& settings);
 /// than float32 there).
 torch::ScalarType compute_type(const DeviceSettings& settings);
 
+/// Processors this process may use: affinity (taskset, cpusets), then the quota of its container.
+int64_t available_processors();
+
 /// "cpu, 2 threads, AVX-512 with bfloat16" or "NVIDIA H200 (cuda:0)".
 std::string describe_device(const torch::Device& device);
 std::string torch_version();

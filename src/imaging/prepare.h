@@ -9,7 +9,8 @@
 //
 //   prepare_plan.cpp      which scans there are           <- prepare_sources_*.cpp
 //   prepare_patient.cpp   one person, start to end        -> PatientRecord
-//   prepare_cohort.cpp    many at once, cache, shards, tables
+//   prepare_cohort.cpp    many at once, cache, shards
+//   prepare_merge.cpp     the cohort's tables
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -34,7 +35,7 @@ struct PrepareSettings {
   std::vector<std::string> modalities = {"T1w", "pet", "spect"};
   std::vector<std::string> participants, pick;
   double spacing_mm = 1;
-  std::vector<int64_t> matrix = {256, 256, 192};
+  std::vector<int64_t> matrix;  ///< empty: 256 x 256 x 192 mm
   std::string interpolation = "bspline";
   std::string brain = "auto", mask_from = "t1";
   bool keep_head = false;
@@ -56,21 +57,29 @@ struct ScanSource {
   std::string modality;        ///< T1w, T2w, FLAIR, pet, spect, mask
   std::filesystem::path file;  ///< NIfTI; empty for DICOM
   DicomSeries series;
-  std::string unit, tracer;  ///< as far as the input says
+  std::string unit, tracer;                    ///< as far as the input says
+  std::map<std::string, std::string> columns;  ///< what a table says of this scan alone
   std::string name() const;  ///< for messages: file name, or "DICOM series of 192 files"
 };
+
+/// Modalities of a scan; "mask" is a brain mask on the grid of the T1.
+inline const std::vector<std::string> kScanModalities = {"T1w", "T2w",   "FLAIR",
+                                                         "pet", "spect", "mask"};
 
 struct PatientPlan {
   std::string participant_id;
   std::vector<ScanSource> scans;
-  std::string problem;  ///< not empty: cannot be prepared, why
+  std::string problem;                                       ///< not empty: cannot be prepared, why
+  std::vector<std::pair<std::string, std::string>> refused;  ///< modality, why: unreadable series
+  bool wanted = true;                                        ///< --participants
 };
 
 /// What a preparation will do, known without reading a voxel.
 struct PreparePlan {
   PrepareSettings settings;
   std::vector<PatientPlan> patients;
-  Table columns;  ///< participant_id and what else participants.tsv or the table says of a person
+  Table columns;    ///< participant_id and what else participants.tsv or the table says of a person
+  Table numbering;  ///< DICOM: hash of a patient's key, number; kept in OUT/patients
   std::vector<std::string> notes;
 };
 

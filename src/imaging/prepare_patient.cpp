@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "core/affine.h"
@@ -14,6 +15,7 @@
 #include "core/same_grid.h"
 #include "core/volume_io.h"
 #include "imaging/prepare_grid.h"
+#include "imaging/prepare_records.h"
 #include "imaging/prepare_volume.h"
 #include "imaging/quality_picture.h"
 #include "imaging/scaling.h"
@@ -72,6 +74,20 @@ std::string doubt_of(const Registration& registration, const std::string& what) 
   if (registration.flip == FlipCheck::kMirroredFitsBetter)
     return fmt::format("mirrored left to right it fits better ({}): is the scan flipped?", what);
   return "";
+}
+
+void require_sure(const Registration& to_template) {
+  const auto doubt = doubt_of(to_template, "to the template");
+  require(doubt.empty(), "{}", doubt);
+}
+
+/// --matrix, or 256 x 256 x 192 mm.
+std::array<int64_t, 3> matrix_of(const PrepareSettings& settings) {
+  if (!settings.matrix.empty()) return {settings.matrix[0], settings.matrix[1], settings.matrix[2]};
+  const auto voxels = [&](double mm) {
+    return static_cast<int64_t>(std::ceil(mm / settings.spacing_mm - 1e-9));
+  };
+  return {voxels(256), voxels(256), voxels(192)};
 }
 
 class Preparation {
@@ -158,9 +174,11 @@ void Preparation::read_scans() {
     try {
       scan.volume = read_scan(*source, notes);
     } catch (const Error& error) {
-      if (scans_.empty()) throw;  // nothing to bring the others to
-      scan.left_out = error.what();
+      const auto why = without_paths(error.what(), source->series);
+      require(!scans_.empty(), "{}", why);  // nothing to bring the others to
+      scan.left_out = why;
     }
+    for (auto& note : notes) note = without_paths(note, source->series);
     scan.record = {{"session", source->session},
                    {"modality", source->modality},
                    {"source", source->name()},
@@ -179,7 +197,7 @@ void Preparation::find_brain() {
   auto& first = reference();
   auto brain = PatientRecord::object();
   for (const auto& source : patient_.scans) {
-    if (source.modality != "mask" || is_emission(first.source->modality)) continue;
+    if (source.modality != "mask") continue;
     std::vector<std::string> notes;
     first.mask = read_scan(source, notes);
     require_same_grid(first.volume, first.source->name(), first.mask, source.name());
@@ -270,8 +288,7 @@ void Preparation::register_template() {
 
 void Preparation::make_spaces() {
   auto& first = reference();
-  const std::array<int64_t, 3> matrix = {settings_.matrix[0], settings_.matrix[1],
-                                         settings_.matrix[2]};
+  const auto matrix = matrix_of(settings_);
   for (const auto& name : settings_.space) {
     if (name == "native")
       spaces_.push_back({name, grid_around(first.volume, first.mask, matrix, settings_.spacing_mm),
@@ -318,10 +335,11 @@ void Preparation::write_volumes(Scan& scan, const Space& space) {
   if (affine_)
     prepared.space_to_template = compose(inverse(affine_->fixed_to_moving), space.to_reference);
   try {
-    if (const auto& to_template = space.name == "template" ? affine_ : rigid_;
-        space.name != "native" && !settings_.keep_doubtful) {
-      const auto doubt = doubt_of(*to_template, "to the template");
-      require(doubt.empty(), "{}", doubt);
+    if (!settings_.keep_doubtful) {
+      if (space.name == "acpc") require_sure(*rigid_);
+      const bool by_region = template_.regions.voxels.defined() &&
+                             scaling_for(scan.source->modality, settings_) == Scaling::kSuvr;
+      if (space.name == "template" || by_region) require_sure(*affine_);
     }
     scan.record["volumes"].push_back(write_prepared(prepared, {space.name, space.grid},
                                                     patient_.participant_id, settings_, template_));

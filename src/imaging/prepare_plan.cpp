@@ -11,7 +11,9 @@
 namespace scintigen {
 namespace {
 
-const std::set<std::string> kModalities = {"T1w", "T2w", "FLAIR", "pet", "spect", "mask"};
+bool is_modality(const std::string& name) {
+  return std::find(kScanModalities.begin(), kScanModalities.end(), name) != kScanModalities.end();
+}
 
 /// What one person needs so that the spaces asked for can be made.
 std::string problem_of(const PatientPlan& patient, const PrepareSettings& settings) {
@@ -34,7 +36,9 @@ std::string problem_of(const PatientPlan& patient, const PrepareSettings& settin
     return "a T1w in several sessions; choose one with --pick T1w=TEXT, where only one file's name "
            "holds TEXT";
   if (emissions + anatomies == 0)
-    return fmt::format("no scan of {}", fmt::join(settings.modalities, ", "));
+    return patient.refused.empty()
+               ? fmt::format("no scan of {}", fmt::join(settings.modalities, ", "))
+               : "no scan that can be read: " + patient.refused.front().second;
   const auto& spaces = settings.space;
   if (anatomies == 0 && std::find(spaces.begin(), spaces.end(), "native") != spaces.end())
     return "no T1w, so there is no native space to bring the others to; --space template or acpc "
@@ -54,19 +58,23 @@ void check_spaces(const PrepareSettings& settings) {
 
 void check_settings_agree(const PrepareSettings& settings) {
   check_spaces(settings);
-  require(settings.matrix.size() == 3, "--matrix: {} numbers; expected three: 256,256,192",
-          settings.matrix.size());
+  require(settings.matrix.empty() || settings.matrix.size() == 3,
+          "--matrix: {} numbers; expected three: 256,256,192", settings.matrix.size());
   for (const int64_t side : settings.matrix)
     require(side >= 8 && side <= 1024, "--matrix: {}; expected 8 to 1024", side);
   for (const auto& modality : settings.modalities)
-    require(kModalities.count(modality) > 0 && modality != "mask",
+    require(is_modality(modality) && modality != "mask",
             "--modalities {}: expected T1w, T2w, FLAIR, pet or spect", modality);
   for (const auto& pick : settings.pick) {
     const auto equals = pick.find('=');
-    require(equals != std::string::npos && kModalities.count(pick.substr(0, equals)) > 0,
+    require(equals != std::string::npos && is_modality(pick.substr(0, equals)),
             "--pick {}: expected MODALITY=TEXT, such as pet=trc-18FFDG", pick);
   }
-  parse_scaling(settings.scaling);
+  for (const auto& [modality, scaling] : parse_scaling(settings.scaling)) {
+    const auto near = nearest_word(modality, kScanModalities);
+    require(modality.empty() || is_modality(modality), "--scaling {}=...: no such modality{}",
+            modality, near ? "; did you mean " + *near + "?" : "");
+  }
   parse_shard(settings.shard);
   require(settings.input.empty() != settings.table.empty(),
           settings.input.empty()
@@ -96,16 +104,15 @@ void keep_participants(PreparePlan& plan) {
   if (wanted.empty()) return;
   std::vector<std::string> names;
   for (const auto& patient : plan.patients) names.push_back(patient.participant_id);
-  std::vector<PatientPlan> kept;
-  for (auto name : wanted) {
+  for (auto& patient : plan.patients) patient.wanted = false;
+  for (const auto& name : wanted) {
     auto at = std::find(names.begin(), names.end(), name);
     if (at == names.end()) at = std::find(names.begin(), names.end(), "sub-" + name);
     const auto near = at == names.end() ? nearest_word(name, names) : std::nullopt;
     require(at != names.end(), "--participants {}: not in the input{}", name,
             near ? "; did you mean " + *near + "?" : "");
-    kept.push_back(plan.patients[static_cast<size_t>(at - names.begin())]);
+    plan.patients[static_cast<size_t>(at - names.begin())].wanted = true;
   }
-  plan.patients = std::move(kept);
 }
 
 }  // namespace
@@ -139,7 +146,7 @@ void PrepareSettings::visit(SettingsVisitor& v) {
   v.visit(number("spacing_mm", "edge of a voxel of the volumes written", 0.5, 8), spacing_mm);
   v.visit(text("matrix",
                "voxels left to right, back to front, foot to head of native and acpc volumes, "
-               "around the brain (at 1 mm: 256,256,192)"),
+               "around the brain (default: 256 x 256 x 192 mm; at 1 mm 256,256,192)"),
           matrix);
   v.visit(choice("interpolation", "third-order B-spline, or linear", {"bspline", "linear"}),
           interpolation);
@@ -211,7 +218,7 @@ PreparePlan plan_prepare(const PrepareSettings& settings) {
                                }),
                 scans.end());
     if (patient.problem.empty()) patient.problem = problem_of(patient, settings);
-    usable += patient.problem.empty() ? 1 : 0;
+    usable += patient.problem.empty() && patient.wanted ? 1 : 0;
   }
   const auto& source = settings.table.empty() ? settings.input : settings.table;
   require(!plan.patients.empty(),
@@ -242,6 +249,7 @@ std::vector<std::string> describe_plan(const PreparePlan& plan) {
   std::vector<std::string> lines;
   int64_t ready = 0;
   for (const auto& patient : plan.patients) {
+    if (!patient.wanted) continue;
     lines.push_back(patient.participant_id +
                     (patient.problem.empty() ? "" : ": SKIPPED: " + patient.problem));
     ready += patient.problem.empty() ? 1 : 0;

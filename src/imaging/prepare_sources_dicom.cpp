@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <map>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
+#include "imaging/prepare_records.h"
 #include "imaging/prepare_sources.h"
 
 namespace scintigen {
@@ -43,6 +45,74 @@ void keep_largest(PatientPlan& patient, std::vector<std::string>& notes) {
   }
 }
 
+/// The scans of a person's series; SPECT or PET of several studies (rest and stress, ictal and
+/// interictal) are sessions.
+PatientPlan patient_of(std::vector<DicomSeries>& all) {
+  PatientPlan patient;
+  std::map<std::string, std::vector<std::string>> studies;  // modality -> studies that have it
+  for (auto& series : all) {
+    ScanSource scan;
+    scan.modality = modality_of(series);
+    if (!series.refusal.empty()) {
+      patient.refused.emplace_back(scan.modality, without_paths(series.refusal, series));
+      continue;
+    }
+    if (scan.modality.empty()) continue;
+    auto& with = studies[scan.modality];
+    if (std::find(with.begin(), with.end(), series.study_uid) == with.end())
+      with.push_back(series.study_uid);
+    scan.tracer = series.technical.tracer;
+    scan.series = std::move(series);
+    patient.scans.push_back(std::move(scan));
+  }
+  for (auto& scan : patient.scans) {
+    auto& with = studies[scan.modality];
+    std::sort(with.begin(), with.end());
+    if (with.size() < 2 || scan.modality == "T1w") continue;
+    const auto at = std::find(with.begin(), with.end(), scan.series.study_uid);
+    scan.session = fmt::format("ses-{}", at - with.begin() + 1);
+  }
+  return patient;
+}
+
+/// A refused series is missed where the person has no other of its kind; a localiser beside the T1
+/// is worth a note.
+void sort_refused(PatientPlan& patient, std::vector<std::string>& notes) {
+  const auto refused = std::move(patient.refused);
+  patient.refused.clear();
+  for (const auto& [modality, reason] : refused) {
+    notes.push_back(fmt::format("{}: a series is left out: {}", patient.participant_id, reason));
+    const bool another =
+        std::any_of(patient.scans.begin(), patient.scans.end(),
+                    [&, &kind = modality](const auto& scan) { return scan.modality == kind; });
+    if (!modality.empty() && !another) patient.refused.emplace_back(modality, reason);
+  }
+}
+
+/// Numbers of people, kept in OUT so that somebody new renumbers nobody.
+class Numbering {
+ public:
+  explicit Numbering(PreparePlan& plan) : plan_(plan) {
+    std::error_code error;
+    const auto file = numbering_file(plan.settings.out);
+    plan.numbering = {file.string(), {"key", "participant_id"}, {}};
+    if (!std::filesystem::is_regular_file(file, error)) return;
+    plan.numbering = read_table(file);
+    for (size_t row = 0; row < plan.numbering.rows.size(); ++row)
+      known_[plan.numbering.at(row, "key")] = plan.numbering.at(row, "participant_id");
+  }
+  std::string of(const std::string& patient_key) {
+    const auto key = sha256_of_bytes("number of " + patient_key);
+    const auto [at, is_new] = known_.emplace(key, fmt::format("sub-{:03}", known_.size() + 1));
+    if (is_new) plan_.numbering.add_row({key, at->second});
+    return at->second;
+  }
+
+ private:
+  PreparePlan& plan_;
+  std::map<std::string, std::string> known_;
+};
+
 }  // namespace
 
 void find_dicom_scans(PreparePlan& plan) {
@@ -52,7 +122,7 @@ void find_dicom_scans(PreparePlan& plan) {
     plan.notes.push_back(
         fmt::format("{}: {} files are not DICOM and are left alone", plan.settings.input, ignored));
   std::map<std::string, std::vector<DicomSeries>> people;
-  std::map<std::string, std::string> order;  // first study's UID -> patient
+  std::vector<std::pair<std::string, std::string>> order;  // first study's UID, patient
   for (auto& series : all) {
     auto& studies = people[series.patient_key];
     studies.push_back(std::move(series));
@@ -61,41 +131,23 @@ void find_dicom_scans(PreparePlan& plan) {
     const auto first = std::min_element(
         series.begin(), series.end(),
         [](const DicomSeries& a, const DicomSeries& b) { return a.study_uid < b.study_uid; });
-    order.emplace(first->study_uid, patient);
+    order.emplace_back(first->study_uid, patient);
   }
+  std::sort(order.begin(), order.end());
+  Numbering numbering(plan);
   for (const auto& [study, key] : order) {
-    PatientPlan patient;
-    patient.participant_id = fmt::format("sub-{:03}", plan.patients.size() + 1);
-    std::vector<std::string> refused;
-    std::map<std::string, std::vector<std::string>> studies;  // modality -> studies that have it
-    for (auto& series : people[key]) {
-      ScanSource scan;
-      scan.modality = modality_of(series);
-      if (scan.modality.empty()) continue;
-      if (!series.refusal.empty()) {
-        refused.push_back(scan.modality + ": " + series.refusal);
-        continue;
-      }
-      auto& with = studies[scan.modality];
-      if (std::find(with.begin(), with.end(), series.study_uid) == with.end())
-        with.push_back(series.study_uid);
-      scan.tracer = series.technical.tracer;
-      scan.series = std::move(series);
-      patient.scans.push_back(std::move(scan));
-    }
-    // SPECT of several days (rest and stress, ictal and interictal) are sessions.
-    for (auto& scan : patient.scans) {
-      auto& with = studies[scan.modality];
-      std::sort(with.begin(), with.end());
-      if (with.size() < 2 || scan.modality == "T1w") continue;
-      const auto at = std::find(with.begin(), with.end(), scan.series.study_uid);
-      scan.session = fmt::format("ses-{}", at - with.begin() + 1);
-    }
+    auto patient = patient_of(people[key]);
+    const bool somebody = !patient.scans.empty() ||
+                          std::any_of(patient.refused.begin(), patient.refused.end(),
+                                      [](const auto& refused) { return !refused.first.empty(); });
+    // A damaged file that names nobody must not become a person.
+    patient.participant_id = somebody ? numbering.of(key) : "of nobody known";
     keep_largest(patient, plan.notes);
-    for (const auto& reason : refused)
-      plan.notes.push_back(patient.participant_id + ": a series is left out: " + reason);
-    plan.patients.push_back(std::move(patient));
+    sort_refused(patient, plan.notes);
+    if (somebody) plan.patients.push_back(std::move(patient));
   }
+  std::sort(plan.patients.begin(), plan.patients.end(),
+            [](const auto& a, const auto& b) { return a.participant_id < b.participant_id; });
   plan.columns = {plan.settings.input, {"participant_id"}, {}};
   for (const auto& patient : plan.patients) plan.columns.add_row({patient.participant_id});
 }

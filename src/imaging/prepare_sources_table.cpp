@@ -51,7 +51,6 @@ void find_table_scans(PreparePlan& plan) {
   plan.columns = {table.name, {"participant_id"}, {}};
   for (const auto& column : table.columns)
     if (!kOfTheScan.count(column)) plan.columns.columns.push_back(column);
-  static const std::set<std::string> known = {"T1w", "T2w", "FLAIR", "pet", "spect", "mask"};
   std::map<std::string, size_t> index;
   for (size_t row = 0; row < table.rows.size(); ++row) {
     const auto where = fmt::format("{}: row {}", table.name, row + 2);
@@ -61,10 +60,11 @@ void find_table_scans(PreparePlan& plan) {
     scan.session = cell_or_empty(table, row, "session");
     if (!scan.session.empty()) check_label(scan.session, where + ": session");
     scan.modality = table.at(row, "modality");
-    const std::vector<std::string> names(known.begin(), known.end());
-    const auto near = nearest_word(scan.modality, names);
-    require(known.count(scan.modality) > 0, "{}: modality '{}'; expected {}{}", where,
-            scan.modality, fmt::join(names, ", "), near ? "; did you mean " + *near + "?" : "");
+    const auto near = nearest_word(scan.modality, kScanModalities);
+    require(std::find(kScanModalities.begin(), kScanModalities.end(), scan.modality) !=
+                kScanModalities.end(),
+            "{}: modality '{}'; expected {}{}", where, scan.modality,
+            fmt::join(kScanModalities, ", "), near ? "; did you mean " + *near + "?" : "");
     scan.unit = cell_or_empty(table, row, "unit");
     scan.tracer = cell_or_empty(table, row, "tracer");
     const auto file = (folder / table.at(row, "file")).lexically_normal();
@@ -77,13 +77,18 @@ void find_table_scans(PreparePlan& plan) {
     }
     const auto [at, is_new] = index.emplace(id, plan.patients.size());
     if (is_new) {
-      plan.patients.push_back({id, {}, ""});
+      plan.patients.push_back({id, {}, "", {}, true});
       std::vector<std::string> cells = {id};
       for (size_t c = 1; c < plan.columns.columns.size(); ++c)
         cells.push_back(table.at(row, plan.columns.columns[c]));
       plan.columns.add_row(std::move(cells));
     }
-    plan.patients[at->second].scans.push_back(std::move(scan));
+    for (size_t c = 1; c < plan.columns.columns.size(); ++c)
+      scan.columns[plan.columns.columns[c]] = table.at(row, plan.columns.columns[c]);
+    auto& patient = plan.patients[at->second];
+    if (scan.series.files.empty() && !std::filesystem::is_regular_file(scan.file, error))
+      patient.problem = fmt::format("{}: no such file", scan.file.string());
+    patient.scans.push_back(std::move(scan));
   }
 }
 

@@ -2,13 +2,17 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
+#include "core/affine.h"
 #include "core/error.h"
 #include "core/mask_morphology.h"
 #include "core/orientation.h"
+#include "core/resample.h"
 #include "core/volume_io.h"
+#include "imaging/prepare_grid.h"
 #include "imaging/prepare_patient.h"
 #include "imaging/scaling.h"
 
@@ -16,6 +20,21 @@ namespace scintigen {
 namespace {
 
 constexpr double kAroundBrain_mm = 4;  // better than the head or the brain alone (docs/results.md)
+
+/// Template space is the box of template_grid(), marked as MNI: the brain must lie in it.
+void require_mni(const Volume& mask, const std::string& file) {
+  const auto grid = template_grid(1);
+  const auto inside = resample(mask, grid, identity_affine(), Interpolation::kNearest);
+  const auto count = [](const Volume& of) {
+    return static_cast<double>((of.voxels > 0).sum().item<int64_t>()) *
+           std::abs(determinant(of.voxel_to_world));
+  };
+  require(
+      count(inside) > 0.95 * count(mask),
+      "--template-brain {}: the brain lies outside x -78..78, y -112..76, z -70..85 mm; expected "
+      "a template in MNI space",
+      file);
+}
 
 bool wants_region(const PrepareSettings& settings) {
   const auto scalings = parse_scaling(settings.scaling);
@@ -61,6 +80,7 @@ PrepareTemplate read_prepare_template(const PrepareSettings& settings) {
             "do without: --space native --brain surface",
             flag, file);
   read.brain = load_brain_template(settings.template_head, settings.template_brain);
+  require_mni(read.brain->mask, settings.template_brain);
   read.around_brain = read.brain->mask;
   read.around_brain.voxels = dilate(read.brain->mask.voxels > 0, kAroundBrain_mm,
                                     spacing_mm(read.brain->mask.voxel_to_world))

@@ -3,21 +3,32 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
+
+#include "core/affine.h"
 #include "core/error.h"
 #include "core/nifti.h"
 #include "core/resample.h"
 #include "imaging/prepare_grid.h"
-#include "imaging/scaling.h"
 
 namespace scintigen {
 namespace {
 
 constexpr const char* kDescription = "prepared by scintigen";
+constexpr double kLeastPart = 0.95;  // of the brain that a grid must hold; coarse voxels round
 
-Scaling scaling_for(const std::string& modality, const PrepareSettings& settings) {
-  const auto scalings = parse_scaling(settings.scaling);
-  const auto named = scalings.find(modality);
-  return named != scalings.end() ? named->second : scalings.at("");
+/// A grid that the brain does not fit into would be a wrong picture without a word.
+void require_room(const Volume& mask, const Volume& source, const std::string& name) {
+  const auto volume_ml = [](const Volume& of) {
+    return static_cast<double>((of.voxels > 0).sum().item<int64_t>()) *
+           std::abs(determinant(of.voxel_to_world)) / 1000;
+  };
+  const double before = volume_ml(source), after = volume_ml(mask);
+  require(
+      after >= kLeastPart * before,
+      "{}: {:.0f} of {:.0f} ml of the brain mask lie outside {}; give a larger --matrix, or see "
+      "whether the registration is right",
+      name, before - after, before, describe_grid(grid_of(mask)));
 }
 
 /// Mean of the unscaled volume in the reference region of --suvr-region.
@@ -48,6 +59,12 @@ void write_slice_scaling(const std::filesystem::path& file, const ScalingRecord&
 
 }  // namespace
 
+Scaling scaling_for(const std::string& modality, const PrepareSettings& settings) {
+  const auto scalings = parse_scaling(settings.scaling);
+  const auto named = scalings.find(modality);
+  return named != scalings.end() ? named->second : scalings.at("");
+}
+
 PatientRecord write_prepared(const PreparedScan& scan, const TargetSpace& space,
                              const std::string& participant_id, const PrepareSettings& settings,
                              const PrepareTemplate& brain_template) {
@@ -64,6 +81,7 @@ PatientRecord write_prepared(const PreparedScan& scan, const TargetSpace& space,
   Volume mask;
   if (scan.mask) {
     mask = resample(*scan.mask, space.grid, scan.space_to_mask, Interpolation::kNearest);
+    if (space.name != "template") require_room(mask, *scan.mask, scan.name);
     const auto mask_file = person / (scan.mask_name + ".nii");
     write_nifti(folder / mask_file, mask, kDescription, form_code, NiftiNumber::kUint8);
     made["mask_file"] = mask_file.generic_string();

@@ -2,6 +2,7 @@
 // One scan in one space: resampled, masked, scaled, written.
 #pragma once
 #include "imaging/prepare_patient.h"
+#include "imaging/scaling.h"
 
 namespace scintigen {
 
@@ -19,9 +20,12 @@ struct TargetSpace {
   Grid grid;
 };
 
+/// What --scaling asks of a modality.
+Scaling scaling_for(const std::string& modality, const PrepareSettings& settings);
+
 /// Writes OUT/<space>/<participant>/<name>.nii, its mask and, scaled by slice, its table. Returns
-/// the entry of PatientRecord: scans[].volumes[]. throws  Error: it cannot be scaled, the reference
-/// region is empty
+/// the entry of PatientRecord: scans[].volumes[].
+/// throws  Error: it cannot be scaled, the reference region is empty, the grid cuts the brain
 PatientRecord write_prepared(const PreparedScan& scan, const TargetSpace& space,
                              const std::string& participant_id, const PrepareSettings& settings,
                              const PrepareTemplate& brain_template);
