@@ -125,10 +125,11 @@ TEST_F(PrepareDicom, NothingThatNamesAnyoneComesOut) {
   ASSERT_EQ(plan.patients.size(), 2U);
   std::string notes;
   for (const auto& note : plan.notes) notes += note + "\n";
-  EXPECT_NE(notes.find("sub-001: a series is left out: pet: "), std::string::npos) << notes;
+  EXPECT_NE(notes.find("sub-001: a series is left out: "), std::string::npos) << notes;
   EXPECT_NE(notes.find("1 files are not DICOM"), std::string::npos) << notes;
   const auto people = prepare(plan);
-  EXPECT_EQ(people.outcome.prepared, 2);
+  for (const auto& record : people.records) EXPECT_EQ(record.value("failed", ""), "");
+  ASSERT_EQ(people.outcome.prepared, 2);
   EXPECT_EQ(people.outcome.volumes, 4);
   EXPECT_EQ(people.outcome.left_out, 0);
 
