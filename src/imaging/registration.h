@@ -29,7 +29,7 @@ struct Registration {
   Affine fixed_to_moving{};     ///< world to world, mm, RAS+: where in the moving scan a point of
                                 ///< the fixed scan is
   double mutual_information{};  ///< normalised, at the finest level (higher is better)
-  double score{};               ///< 0 bad .. 1 good (0.15 to 0.4 is usual); below
+  double score{};               ///< 0 bad .. 1 good (docs/results.md: 0.13 to 0.31); below
                                 ///< kRegistrationDoubtful is `doubtful`
   bool doubtful = false;        ///< reported, never passed on silently
   std::string why;              ///< of `doubtful`: one clause

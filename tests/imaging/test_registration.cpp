@@ -162,7 +162,8 @@ TEST(RegistrationSlow, MirrorsOverSeedsAndNoise) {
       }
   RecordProperty("cannot_tell", cannot_tell);
   EXPECT_LE(wrong, calls / 100);
-  EXPECT_LE(cannot_tell, calls / 10);
+  // With up to 20 % of noise a quarter cannot be told (docs/results.md): no call, not a wrong one.
+  EXPECT_LE(cannot_tell, calls / 3);
 }
 
 TEST(Registration, WhatCannotBeRegisteredIsDoubtful) {

@@ -7,6 +7,7 @@ refuses 'both a folder and --table' prepare empty --table scans.tsv --out out
 refuses 'nowhere: not there; expected a folder' prepare nowhere --out out
 refuses 'empty: no scans found' prepare empty --out out
 refuses '--space mni: expected native, template or acpc' prepare empty --space mni --out out
+refuses '--scaling PET=...: no such modality; did you mean pet?' prepare empty --scaling PET=suvr --out out
 refuses '--scaling suv: expected' prepare empty --scaling pet=suv --out out
 refuses '--matrix: 2 numbers; expected three' prepare empty --matrix 256,256 --out out
 refuses '--shard 3/2: expected i/n' prepare empty --shard 3/2 --out out
@@ -19,6 +20,8 @@ refuses "modality 'PET'; expected" prepare --table scans.tsv --out out
 printf 'participant_id\tmodality\tfile\n../x\tpet\tpet.nii\n' >scans.tsv
 refuses "participant_id: '../x'" prepare --table scans.tsv --out out
 printf 'participant_id\tmodality\tfile\nsub-1\tpet\tpet.nii\n' >scans.tsv
+refuses 'sub-1: pet.nii: no such file' prepare --table scans.tsv --out out
+: >pet.nii && : >a.nii && : >b.nii
 refuses 'no T1w, so there is no native space' prepare --table scans.tsv --out out
 printf 'participant_id\tmodality\tfile\nsub-1\tT1w\ta.nii\nsub-1\tT1w\tb.nii\n' >scans.tsv
 refuses 'choose one with --pick T1w=TEXT' prepare --table scans.tsv --out out

@@ -17,8 +17,8 @@ works train --steps 6 --out cut --resume
 newest() { find "$1/checkpoints" -name 'step-*' | sort | tail -n 1; }
 [ "$(tensors "$(newest straight)")" = "$(tensors "$(newest cut)")" ] || fail "a resumed run ended with other weights"
 
-refuses 'expected a power of two from 32' train --side 60 --steps 1 --out other
-refuses 'no flair of' train --inputs flair --steps 1 --out other
+refuses 'expected a power of two from 32' "$SCINTIGEN" train pix2pix prepared/native --side 60 --out other
+refuses 'no flair of' "$SCINTIGEN" train pix2pix prepared/native --inputs flair --session ses-ictal --side 64 --slices 16 --hold-out 1 --out other
 refuses '--held-out sub-9: not in' train --held-out sub-9 --steps 1 --out other
 refuses 'no volumes.json; expected a folder that' "$SCINTIGEN" train pix2pix scans --out other
 [ ! -e other ] || fail "a refused run left a folder"
