@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "core/error.h"
 #include "imaging/dicom_values.h"
@@ -57,10 +58,14 @@ void set_pixel_spacing(const std::vector<double>& spacing, DicomFrame& frame) {
   frame.column_spacing_mm = spacing[1];
 }
 
-/// Real World Value Mapping (PS3.3 C.7.6.16.2.11): the item in Bq/mL, else the first that is a
-/// line.
-bool set_real_world(DcmItem& item, DicomFrame& frame, std::string& unit) {
-  bool found = false;
+/// A line of the Real World Value Mapping (PS3.3 C.7.6.16.2.11).
+struct RealWorldLine {
+  double slope = 1, intercept = 0;
+  std::optional<std::string> unit;  ///< none: no code; "": a code that is not known
+};
+
+std::vector<RealWorldLine> real_world_lines(DcmItem& item) {
+  std::vector<RealWorldLine> lines;
   const int64_t count =
       std::min<int64_t>(dicom_item_count(item, DCM_RealWorldValueMappingSequence), 64);
   for (int64_t i = 0; i < count; ++i) {
@@ -69,18 +74,53 @@ bool set_real_world(DcmItem& item, DicomFrame& frame, std::string& unit) {
     const auto slope = dicom_number(map, DCM_RealWorldValueSlope);
     const auto intercept = dicom_number(map, DCM_RealWorldValueIntercept);
     if (!slope || !intercept) continue;
-    DcmItem* const code = dicom_item(map, DCM_MeasurementUnitsCodeSequence);
-    const std::string name = code == nullptr ? "" : dicom_text(*code, DCM_CodeValue);
-    const bool activity = name == "Bq/ml" || name == "Bq/mL";
-    if (found && !activity) continue;
-    frame.slope = *slope, frame.intercept = *intercept;
-    if (activity) unit = "Bq/mL";
-    if (name == "{counts}") unit = "counts";
-    if (name == "g/ml{SUVbw}") unit = "g/mL";
-    found = true;
-    if (activity) break;
+    RealWorldLine line{*slope, *intercept, {}};
+    if (DcmItem* const code = dicom_item(map, DCM_MeasurementUnitsCodeSequence))
+      line.unit = unit_of_ucum(dicom_text(*code, DCM_CodeValue));
+    lines.push_back(line);
   }
-  return found;
+  return lines;
+}
+
+/// The line in Bq/mL, else one in a known unit where `any_known`, else the first.
+const RealWorldLine* preferred(const std::vector<RealWorldLine>& lines, bool any_known) {
+  const RealWorldLine* chosen = lines.empty() ? nullptr : &lines.front();
+  for (const auto& line : lines) {
+    if (line.unit == "Bq/mL") return &line;
+    if (any_known && chosen->unit.value_or("").empty() && !line.unit.value_or("").empty())
+      chosen = &line;
+  }
+  return chosen;
+}
+
+bool set_real_world(DcmItem& item, DicomFrame& frame, std::string& unit) {
+  const auto lines = real_world_lines(item);
+  const auto* const line = preferred(lines, false);
+  if (line == nullptr) return false;
+  frame.slope = line->slope, frame.intercept = line->intercept;
+  if (line->unit) unit = *line->unit;
+  return true;
+}
+
+/// Values are as the rescale makes them; a mapping that is the same line says their unit, any other
+/// says that of other values. PET's Units (0054,1001) goes first, and MR has no unit to keep.
+void set_unit_of_rescale(DcmItem& item, const std::vector<DicomFrame>& frames, DicomImage& image) {
+  if (image.technical.modality == "MR" || !image.technical.units.empty()) return;
+  constexpr double kSameLine = 1e-6;  // a rounded DS beside FD
+  const auto same = [&](double a, double b, double scale) {
+    return std::abs(a - b) <= kSameLine * std::abs(scale);
+  };
+  auto lines = real_world_lines(item);
+  const auto other = [&](const RealWorldLine& line) {
+    return !std::all_of(frames.begin(), frames.end(), [&](const DicomFrame& frame) {
+      return same(line.slope, frame.slope, frame.slope) &&
+             same(line.intercept, frame.intercept,
+                  std::max(std::abs(frame.intercept), std::abs(frame.slope)));
+    });
+  };
+  lines.erase(std::remove_if(lines.begin(), lines.end(), other), lines.end());
+  const auto* const line = preferred(lines, true);
+  if (line != nullptr && line->unit) image.unit = *line->unit;
 }
 
 /// Modality LUT (C.11.1) as a line; false where there is none.
@@ -114,8 +154,9 @@ void describe_single(DcmItem& data_set, DicomImage& image) {
   set_orientation(dicom_numbers(place, DCM_ImageOrientationPatient), frame);
   set_position(dicom_numbers(place, DCM_ImagePositionPatient), frame);
   set_pixel_spacing(dicom_numbers(data_set, DCM_PixelSpacing), frame);
-  if (!set_rescale(data_set, frame) && !set_real_world(data_set, frame, image.unit) &&
-      image.technical.modality == "PT")
+  if (set_rescale(data_set, frame))
+    set_unit_of_rescale(data_set, {frame}, image);
+  else if (!set_real_world(data_set, frame, image.unit) && image.technical.modality == "PT")
     image.notes.push_back("has no Rescale Slope (0028,1053): values are taken as stored");
   frame.moment = moment_of(data_set);
   image.frames = {frame};
@@ -186,6 +227,7 @@ void set_nm_slopes(DcmItem& data_set, DicomImage& image) {
     if (!slopes.empty()) image.frames[k].slope = slopes[slopes.size() == 1 ? 0 : k];
     if (!intercepts.empty()) image.frames[k].intercept = intercepts[intercepts.size() == 1 ? 0 : k];
   }
+  set_unit_of_rescale(data_set, image.frames, image);
 }
 
 /// The first slice lies at Image Position; slice s lies (s - 1) times the signed Spacing Between
@@ -259,7 +301,10 @@ void describe_enhanced_frame(DcmItem* own, DcmItem* shared, DicomImage& image) {
   set_position(dicom_numbers(*plane, DCM_ImagePositionPatient), frame);
   set_pixel_spacing(dicom_numbers(*measures, DCM_PixelSpacing), frame);
   DcmItem* const scale = group(own, shared, DCM_PixelValueTransformationSequence);
-  if (scale == nullptr || !set_rescale(*scale, frame)) {
+  if (scale != nullptr && set_rescale(*scale, frame)) {
+    for (DcmItem* const item : {shared, own})
+      if (item != nullptr) set_unit_of_rescale(*item, {frame}, image);
+  } else {
     if (own == nullptr || !set_real_world(*own, frame, image.unit))
       if (shared != nullptr) set_real_world(*shared, frame, image.unit);
   }

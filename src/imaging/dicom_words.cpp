@@ -87,6 +87,19 @@ const char* const kUnits[] = {"CNTS",     "NONE",      "CM2",     "PCNT", "CPS",
                               "MGMINML",  "UMOLMINML", "MLMING",  "MLG",  "1CM", "UMOLML",
                               "PROPCNTS", "PROPCPS",   "MLMINML", "MLML", "GML", "STDDEV"};
 
+/// Unit and UCUM code; of several codes of a unit the first is written.
+constexpr std::array<std::pair<const char*, const char*>, 9> kUcum = {{
+    {"Bq/mL", "Bq/ml"},
+    {"Bq/mL", "Bq/mL"},
+    {"counts", "{counts}"},
+    {"counts", "{propcounts}"},
+    {"counts/s", "{counts}/s"},
+    {"counts/s", "{propcounts}/s"},
+    {"g/mL", "g/ml"},
+    {"g/mL", "g/ml{SUVbw}"},
+    {"1", "1"},
+}};
+
 const char* const kClasses[] = {UID_MRImageStorage,
                                 UID_EnhancedMRImageStorage,
                                 UID_LegacyConvertedEnhancedMRImageStorage,
@@ -154,6 +167,18 @@ double timing_ms(DcmItem& data_set, const DcmTagKey& top, const DcmTagKey& group
 }
 
 }  // namespace
+
+std::string ucum_code(const std::string& unit) {
+  for (const auto& [name, code] : kUcum)
+    if (unit == name) return code;
+  return "1";
+}
+
+std::string unit_of_ucum(const std::string& code) {
+  for (const auto& [name, known] : kUcum)
+    if (code == known) return name;
+  return "";
+}
 
 std::string dicom_uid_name(const std::string& uid) {
   const char* const name = dcmFindNameOfUID(uid.c_str());

@@ -25,18 +25,36 @@ std::string label_of(const std::string& text, const std::string& prefix, const s
   return label;
 }
 
+/// Refuses what the format cannot hold, rather than to drop it.
+void check_format_holds(const ExportSettings& settings) {
+  const struct {
+    const char *flag, *formats;
+    bool given;
+  } options[] = {{"--like", "dicom", !settings.like.empty()},
+                 {"--keep-identity", "dicom", settings.keep_identity},
+                 {"--seed", "dicom", settings.seed != 0},
+                 {"--modality", "dicom or bids", !settings.modality.empty()},
+                 {"--participant", "dicom or bids", !settings.participant.empty()},
+                 {"--unit", "dicom or bids", !settings.unit.empty()},
+                 {"--session", "bids", !settings.session.empty()},
+                 {"--tracer", "bids", !settings.tracer.empty()},
+                 {"--space", "bids", settings.space != ExportSettings().space},
+                 {"--source-dataset", "bids", !settings.source_dataset.empty()}};
+  for (const auto& [flag, formats, given] : options)
+    require(!given || std::string(formats).find(settings.format) != std::string::npos,
+            "{} goes with --format {}; {} holds none: leave it out", flag, formats,
+            settings.format);
+}
+
 ExportSettings checked(ExportSettings settings) {
   settings.participant = label_of(settings.participant, "sub-", "participant");
   settings.session = label_of(settings.session, "ses-", "session");
   settings.tracer = label_of(settings.tracer, "trc-", "tracer");
   settings.space = label_of(settings.space, "space-", "space");
-  const bool dicom = settings.format == "dicom";
+  check_format_holds(settings);
   require(
-      !dicom || !settings.like.empty(),
+      settings.format != "dicom" || !settings.like.empty(),
       "--format dicom needs --like: the folder of the DICOM series that the volume stands beside");
-  require(dicom || settings.like.empty(), "--like goes with --format dicom");
-  require(dicom || !settings.keep_identity,
-          "--keep-identity goes with --format dicom; {} holds none", settings.format);
   require(settings.format != "bids" || !settings.participant.empty(),
           "--format bids needs --participant: the label after sub-");
   require(settings.format != "bids" || !settings.modality.empty(),

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cmath>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <system_error>
 
@@ -14,6 +15,8 @@
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/grid.h"
+#include "core/run_record.h"
+#include "imaging/dicom_words.h"
 #include "imaging/export_dicom_tags.h"
 
 namespace scintigen {
@@ -36,14 +39,22 @@ std::string uid_of(std::array<uint32_t, 4> words) {
   return "2.25." + std::string(digits.rbegin(), digits.rend());
 }
 
-/// UIDs of one export: random, or a function of seed, volume and source.
+/// What makes the objects of an export what they are: every setting, the volume's and the source's
+/// bytes. Not where any of them is.
+std::string content_key(ExportSettings settings, const ExportSource& source) {
+  auto said = settings_to_json(settings);
+  for (const char* place : {"volume", "out", "like"}) said.erase(place);
+  std::string key = said.dump() + "\n" + kVersion + "\n" + sha256_of_file(settings.volume);
+  for (const auto& file : source.series.files) key += "\n" + sha256_of_file(file);
+  return sha256_of_bytes(key);
+}
+
+/// UIDs of one export: random, or a function of content_key().
 class UidMaker {
  public:
   UidMaker(const ExportSettings& settings, const ExportSource& source)
       : seeded_(settings.seed != 0) {
-    if (seeded_)
-      key_ = fmt::format("{} {} {} {} {}", settings.seed, sha256_of_file(settings.volume),
-                         source.series.series_uid, settings.modality, settings.synthetic);
+    if (seeded_) key_ = content_key(settings, source);
   }
   std::string next() {
     std::array<uint32_t, 4> words{};
@@ -267,15 +278,10 @@ void put_mapping(DcmItem& object, const Stored& pixels, const std::string& unit)
   put_dicom(*map, DCM_LUTLabel, "value");
   DcmItem* code = nullptr;
   map->findOrCreateSequenceItem(DCM_MeasurementUnitsCodeSequence, code);
-  const bool known = unit == "Bq/mL" || unit == "counts" || unit == "counts/s" || unit == "g/mL";
-  put_dicom(*code, DCM_CodeValue,
-            unit == "Bq/mL"      ? "Bq/ml"
-            : unit == "counts"   ? "{counts}"
-            : unit == "counts/s" ? "{counts}/s"
-            : unit == "g/mL"     ? "g/ml"
-                                 : "1");
+  const std::string ucum = ucum_code(unit);
+  put_dicom(*code, DCM_CodeValue, ucum);
   put_dicom(*code, DCM_CodingSchemeDesignator, "UCUM");
-  put_dicom(*code, DCM_CodeMeaning, known ? unit : "no units");
+  put_dicom(*code, DCM_CodeMeaning, ucum == "1" ? "no units" : unit);
 }
 
 void write_nm(NewFolder& folder, const Volume& volume, const Place& place, ExportSource& source,
@@ -309,13 +315,13 @@ void write_nm(NewFolder& folder, const Volume& volume, const Place& place, Expor
 
 }  // namespace
 
-std::vector<std::filesystem::path> export_dicom(const ExportSettings& settings,
-                                                const Volume& volume,
+std::vector<std::filesystem::path> export_dicom(const ExportSettings& wanted, const Volume& volume,
                                                 std::vector<std::string>& notes) {
   prepare_dcmtk();
+  ExportSettings settings = wanted;
   const auto source = read_source(settings.like);
-  const std::string modality =
-      settings.modality.empty() ? source->series.technical.modality : settings.modality;
+  std::string& modality = settings.modality;
+  if (modality.empty()) modality = source->series.technical.modality;
   require(modality == "PT" || modality == "NM",
           "--modality: the series of --like is {}; say PT or NM", modality);
   const Grid grid = grid_of(volume);

@@ -1,87 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <ATen/ATen.h>
-
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/nifti.h"
-#include "core/random.h"
-#include "core/same_grid.h"
-#include "core/temporary_folder.h"
-#include "core/volume_io.h"
-#include "imaging/dicom_maker.h"
-#include "imaging/dicom_series.h"
-#include "imaging/export.h"
+#include "imaging/dicom_canaries.h"
+#include "imaging/export_fixture.h"
 
 namespace scintigen {
 namespace {
-
-Grid oblique_grid(double handed = 1) {
-  Grid grid{9, 7, 5, rigid_affine({0.1, -0.2, 0.3}, {-12, 8, 21})};
-  const double size[3] = {2, 1.5, 3.25 * handed};
-  for (size_t i = 0; i < 3; ++i)
-    for (size_t axis = 0; axis < 3; ++axis) grid.voxel_to_world[i][axis] *= size[axis];
-  return grid;
-}
-
-const DcmTag kSyntheticData(0x0008, 0x001c, DcmVR(EVR_CS));
-
-class ExportTest : public ::testing::Test {
- protected:
-  ExportTest() {
-    settings_.volume = (folder_ / "volume.nii.gz").string();
-    settings_.out = (folder_ / "out").string();
-    settings_.like = (folder_ / "like").string();
-    settings_.format = "dicom";
-    settings_.synthetic = true;
-    settings_.unit = "Bq/mL";
-  }
-  /// Every slice of another magnitude; from `least` on.
-  Volume save_volume(const Grid& grid, double least = 0) {
-    auto volume = empty_volume(grid, "");
-    Random random(3, "test");
-    volume.voxels = random.uniform_tensor({grid.nk, grid.nj, grid.ni}) * (1 - least) + least;
-    for (int64_t k = 0; k < grid.nk; ++k) volume.voxels[k] *= std::pow(10.0, 2 * k - 3);
-    write_nifti(settings_.volume, volume, "");
-    return read_volume(settings_.volume);
-  }
-  void save_source(const std::string& modality,
-                   const std::function<void(MadeDicom&)>& change = {}) {
-    const auto grid = centred_grid(6, 5, 4, 2);
-    if (modality == "NM") {
-      auto made = made_nm(grid, made_values(grid, 0, 4), 2);
-      if (change) change(made);
-      made.save(folder_ / "like/nm.dcm");
-      return;
-    }
-    for (int64_t k = 0; k < grid.nk; ++k) {
-      auto made = made_slice(modality, grid, k, made_values(grid, k, 1));
-      if (change) change(made);
-      made.save(folder_ / fmt::format("like/{}.dcm", k));
-    }
-  }
-  std::vector<std::filesystem::path> run() {
-    notes_.clear();
-    return export_volume(settings_, notes_);
-  }
-  DicomSeries written() {
-    const auto found = find_dicom_series(settings_.out, nullptr);
-    EXPECT_EQ(found.size(), 1U);
-    EXPECT_EQ(found.at(0).refusal, "");
-    return found.at(0);
-  }
-  void clear() { std::filesystem::remove_all(settings_.out); }
-  std::string everything_written() {
-    std::string all;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(settings_.out))
-      if (entry.is_regular_file()) all += bytes_of(entry.path());
-    return all;
-  }
-  TemporaryFolder folder_;
-  ExportSettings settings_;
-  std::vector<std::string> notes_;
-};
 
 TEST_F(ExportTest, PetKeepsGeometryAndQuantities) {
   save_source("PT");
@@ -201,68 +126,6 @@ TEST_F(ExportTest, UidsAndReferences) {
   EXPECT_NE(bytes, "");
 }
 
-/// Text tags of every kind, in a source and its sequences, with a text that must not come out.
-int put_canaries(MadeDicom& made) {
-  static const DcmTagKey tags[] = {DCM_PatientName,
-                                   DCM_PatientID,
-                                   DCM_IssuerOfPatientID,
-                                   DCM_OtherPatientNames,
-                                   DCM_RETIRED_OtherPatientIDs,
-                                   DCM_PatientComments,
-                                   DCM_AdditionalPatientHistory,
-                                   DCM_Occupation,
-                                   DCM_EthnicGroup,
-                                   DCM_MedicalAlerts,
-                                   DCM_Allergies,
-                                   DCM_StudyID,
-                                   DCM_AccessionNumber,
-                                   DCM_StudyDescription,
-                                   DCM_SeriesDescription,
-                                   DCM_ReferringPhysicianName,
-                                   DCM_PhysiciansOfRecord,
-                                   DCM_PerformingPhysicianName,
-                                   DCM_OperatorsName,
-                                   DCM_InstitutionName,
-                                   DCM_InstitutionAddress,
-                                   DCM_InstitutionalDepartmentName,
-                                   DCM_StationName,
-                                   DCM_Manufacturer,
-                                   DCM_ManufacturerModelName,
-                                   DCM_DeviceSerialNumber,
-                                   DCM_ProtocolName,
-                                   DCM_ImageComments,
-                                   DCM_DerivationDescription,
-                                   DCM_RequestedProcedureDescription,
-                                   DCM_BodyPartExamined,
-                                   DCM_PatientPosition,
-                                   DCM_ScatterCorrectionMethod,
-                                   DCM_AttenuationCorrectionMethod,
-                                   DCM_ReconstructionMethod,
-                                   DCM_SoftwareVersions,
-                                   DCM_DecayCorrection,
-                                   DCM_CollimatorType,
-                                   DCM_PositionReferenceIndicator,
-                                   DCM_CorrectedImage};
-  int count = 0;
-  for (const auto& tag : tags) made.text(tag, fmt::format("CANARY{}", count++));
-  made.text(DCM_PatientBirthDate, "19123456")
-      .text(DCM_StudyDate, "19123456")
-      .text(DCM_PatientAge, "CNRY");
-  made.text(DCM_SeriesDate, "19123456")
-      .text(DCM_AcquisitionDate, "19123456")
-      .text(DCM_ContentDate, "19123456");
-  DcmItem& drug = MadeDicom::in(made.item(), DCM_RadiopharmaceuticalInformationSequence);
-  MadeDicom::put_text(drug, DCM_Radiopharmaceutical, "FDG CANARY50");
-  DcmItem& nuclide = MadeDicom::in(drug, DCM_RadionuclideCodeSequence);
-  MadeDicom::put_text(nuclide, DCM_CodeMeaning, "Fluorine CANARY51");
-  MadeDicom::put_text(nuclide, DCM_CodeValue, "CANARY52");
-  MadeDicom::put_text(MadeDicom::in(made.item(), DCM_RequestAttributesSequence),
-                      DCM_ScheduledProcedureStepID, "CANARY53");
-  for (Uint16 element : {0x0010, 0x1001})
-    made.item().putAndInsertString(DcmTag(0x0009, element, EVR_LO), "CANARY54");
-  return count;
-}
-
 TEST_F(ExportTest, NothingOfThePatientComesOut) {
   save_volume(oblique_grid());
   settings_.participant = "07";
@@ -319,6 +182,7 @@ TEST_F(ExportTest, Nifti) {
   const auto volume = save_volume(oblique_grid());
   settings_.format = "nifti";
   settings_.like = "";
+  settings_.unit = "";
   settings_.out = (folder_ / "new.nii.gz").string();
   run();
   const auto again = read_volume(settings_.out, &notes_);
