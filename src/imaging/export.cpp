@@ -110,9 +110,12 @@ void ExportSettings::visit(SettingsVisitor& v) {
   v.visit(
       flag("keep_identity", "dicom: copy the patient's and the study's tags too (default: none)"),
       keep_identity);
-  v.visit(number("seed",
-                 "dicom: makes the new UIDs a function of seed, volume and source; 0 = random", 0),
-          seed);
+  v.visit(
+      number(
+          "seed",
+          "dicom: makes the new UIDs a function of seed, settings, volume and source; 0 = random",
+          0),
+      seed);
 }
 
 std::string export_description(bool synthetic) {

@@ -70,7 +70,9 @@ void prepare_one(const PatientPlan& patient, const PrepareSettings& settings,
       record["key"] = key;
     }
   } catch (const std::exception& error) {
-    record = {{"participant_id", patient.participant_id}, {"failed", first_line(error)}};
+    auto why = first_line(error);
+    for (const auto& scan : patient.scans) why = without_paths(why, scan.series);
+    record = {{"participant_id", patient.participant_id}, {"failed", why}};
   }
   if (!cached) {
     record["settings_key"] = of_settings;

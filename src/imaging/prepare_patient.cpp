@@ -261,6 +261,7 @@ bool Preparation::needs_affine() const {
 }
 
 void Preparation::register_template() {
+  if (!template_.brain) return;  // native space without regions needs none
   auto& first = reference();
   const bool emission = is_emission(first.source->modality);
   // A T1 has the template's skull and scalp, measured near the brain; PET and SPECT have its brain.

@@ -9,7 +9,8 @@ namespace scintigen {
 namespace {
 
 constexpr uint64_t kLargestRecord = 64u << 20;
-constexpr int kWorkVersion = 1;  // raised when the same scans and settings give other voxels
+constexpr size_t kShortestName = 3;  // "12" names nobody, and stands in many a message
+constexpr int kWorkVersion = 1;      // raised when the same scans and settings give other voxels
 
 void replace_all(std::string& text, const std::string& what, const std::string& by) {
   if (what.empty()) return;
@@ -91,15 +92,15 @@ std::set<std::filesystem::path> files_of(const PatientRecord& record,
 }
 
 std::string without_paths(std::string text, const DicomSeries& series) {
+  std::set<std::string> folders;
   for (size_t n = 0; n < series.files.size(); ++n) {
     const auto by = fmt::format("DICOM file {} of {}", n + 1, series.files.size());
     replace_all(text, series.files[n].string(), by);
-    if (text.find(series.files[n].filename().string()) != std::string::npos &&
-        series.files[n].filename().string().size() > 3)
-      replace_all(text, series.files[n].filename().string(), by);
+    const auto name = series.files[n].filename().string();
+    if (name.size() > kShortestName) replace_all(text, name, by);
+    folders.insert(series.files[n].parent_path().string());
   }
-  if (!series.files.empty())
-    replace_all(text, series.files[0].parent_path().string(), "its folder");
+  for (const auto& folder : folders) replace_all(text, folder, "its folder");
   return text;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -89,7 +90,8 @@ void sort_refused(PatientPlan& patient, std::vector<std::string>& notes) {
   }
 }
 
-/// Numbers of people, kept in OUT so that somebody new renumbers nobody.
+/// Numbers of people, kept in OUT so that somebody new renumbers nobody. A row is a hash of patient
+/// and study: study UIDs cannot be guessed, patients' IDs can.
 class Numbering {
  public:
   explicit Numbering(PreparePlan& plan) : plan_(plan) {
@@ -98,19 +100,36 @@ class Numbering {
     plan.numbering = {file.string(), {"key", "participant_id"}, {}};
     if (!std::filesystem::is_regular_file(file, error)) return;
     plan.numbering = read_table(file);
-    for (size_t row = 0; row < plan.numbering.rows.size(); ++row)
-      known_[plan.numbering.at(row, "key")] = plan.numbering.at(row, "participant_id");
+    for (size_t row = 0; row < plan.numbering.rows.size(); ++row) {
+      const auto& id = plan.numbering.at(row, "participant_id");
+      known_[plan.numbering.at(row, "key")] = id;
+      people_.insert(id);
+    }
   }
-  std::string of(const std::string& patient_key) {
-    const auto key = sha256_of_bytes("number of " + patient_key);
-    const auto [at, is_new] = known_.emplace(key, fmt::format("sub-{:03}", known_.size() + 1));
-    if (is_new) plan_.numbering.add_row({key, at->second});
-    return at->second;
+  std::string of(const std::string& patient_key, const std::set<std::string>& study_uids) {
+    std::vector<std::string> unknown;
+    std::string id;
+    for (const auto& uid : study_uids) {
+      const auto key = sha256_of_bytes(patient_key + "/" + uid);
+      const auto at = known_.find(key);
+      if (at == known_.end())
+        unknown.push_back(key);
+      else if (id.empty())
+        id = at->second;
+    }
+    if (id.empty()) id = fmt::format("sub-{:03}", people_.size() + 1);
+    people_.insert(id);
+    for (const auto& key : unknown) {
+      known_[key] = id;
+      plan_.numbering.add_row({key, id});
+    }
+    return id;
   }
 
  private:
   PreparePlan& plan_;
   std::map<std::string, std::string> known_;
+  std::set<std::string> people_;
 };
 
 }  // namespace
@@ -136,12 +155,14 @@ void find_dicom_scans(PreparePlan& plan) {
   std::sort(order.begin(), order.end());
   Numbering numbering(plan);
   for (const auto& [study, key] : order) {
+    std::set<std::string> studies;
+    for (const auto& series : people[key]) studies.insert(series.study_uid);
     auto patient = patient_of(people[key]);
     const bool somebody = !patient.scans.empty() ||
                           std::any_of(patient.refused.begin(), patient.refused.end(),
                                       [](const auto& refused) { return !refused.first.empty(); });
     // A damaged file that names nobody must not become a person.
-    patient.participant_id = somebody ? numbering.of(key) : "of nobody known";
+    patient.participant_id = somebody ? numbering.of(key, studies) : "of nobody known";
     keep_largest(patient, plan.notes);
     sort_refused(patient, plan.notes);
     if (somebody) plan.patients.push_back(std::move(patient));
