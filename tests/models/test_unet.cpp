@@ -3,36 +3,17 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <cmath>
-
 #include "core/safetensors.h"
 #include "core/temporary_folder.h"
 #include "models/unet.h"
+#include "models/waves.h"
 
 namespace scintigen {
 namespace {
 
-constexpr int64_t kBatch = 2;
-
 TensorFile golden(int64_t side) {
   return read_tensors(std::string(SCINTIGEN_TEST_GOLDEN) + "/models/unet_" + std::to_string(side) +
                       ".safetensors");
-}
-
-/// pattern() of the tool.
-torch::Tensor pattern(int64_t channels, int64_t side, double phase) {
-  auto image = torch::empty({kBatch, channels, side, side}, torch::kFloat);
-  float* pixel = image.data_ptr<float>();
-  for (int64_t n = 0; n < kBatch; ++n)
-    for (int64_t c = 0; c < channels; ++c)
-      for (int64_t i = 0; i < side; ++i)
-        for (int64_t j = 0; j < side; ++j) {
-          const auto x = static_cast<double>(j), y = static_cast<double>(i);
-          *pixel++ = static_cast<float>(
-              0.6 * std::sin(0.11 * y + 0.05 * x * static_cast<double>(1 + n) + phase) +
-              0.4 * std::cos(0.03 * y * static_cast<double>(1 + c) - 0.17 * x));
-        }
-  return image;
 }
 
 void load(torch::nn::Module& module, const TensorFile& file, const std::string& prefix) {
@@ -65,7 +46,7 @@ TEST_P(Unet, ForwardAndGradientsEqualPlainPyTorch) {
   PatchDiscriminator discriminator(PatchDiscriminatorSettings{3, 4, 3, 0.1, 1e-5});
   load(*generator, file, "generator.");
   load(*discriminator, file, "discriminator.");
-  const auto source = pattern(2, side, 0), target = pattern(1, side, 1);
+  const auto source = waves(2, side, 0), target = waves(1, side, 1);
   // Double: float32 sums of thousands of products would hide a wrong term of 1e-5.
   generator->to(torch::kDouble);
   discriminator->to(torch::kDouble);
@@ -101,7 +82,7 @@ TEST(UnetLayers, FusedEqualsPlain) {
   torch::manual_seed(3);
   UnetGenerator generator(settings);
   PatchDiscriminator discriminator(PatchDiscriminatorSettings{2, 32, 3, 0.1, 1e-5});
-  const auto source = pattern(1, 64, 0);
+  const auto source = waves(1, 64, 0);
   const auto run = [&](bool plain) {
     use_plain_layers(plain);
     generator->zero_grad();
@@ -161,7 +142,7 @@ TEST(UnetDropout, IsAFunctionOfItsSeed) {
   settings.width = 2;
   settings.levels = 7;
   UnetGenerator generator(settings);
-  const auto x = pattern(1, 128, 0);
+  const auto x = waves(1, 128, 0);
   const auto first = generator->forward(x, 1);
   EXPECT_TRUE(torch::equal(first, generator->forward(x, 1)));
   EXPECT_FALSE(torch::equal(first, generator->forward(x, 2)));

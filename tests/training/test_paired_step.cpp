@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/safetensors.h"
+#include "models/waves.h"
 #include "training/adam.h"
 #include "training/named_tensors.h"
 #include "training/paired_step.h"
@@ -14,22 +15,7 @@
 namespace scintigen {
 namespace {
 
-/// pattern() of the tool.
-torch::Tensor pattern(int64_t channels, double phase) {
-  constexpr int64_t kBatch = 2, kSide = 64;
-  auto image = torch::empty({kBatch, channels, kSide, kSide}, torch::kFloat);
-  float* pixel = image.data_ptr<float>();
-  for (int64_t n = 0; n < kBatch; ++n)
-    for (int64_t c = 0; c < channels; ++c)
-      for (int64_t i = 0; i < kSide; ++i)
-        for (int64_t j = 0; j < kSide; ++j) {
-          const auto x = static_cast<double>(j), y = static_cast<double>(i);
-          *pixel++ = static_cast<float>(
-              0.6 * std::sin(0.11 * y + 0.05 * x * static_cast<double>(1 + n) + phase) +
-              0.4 * std::cos(0.03 * y * static_cast<double>(1 + c) - 0.17 * x));
-        }
-  return image;
-}
+constexpr int64_t kSide = 64;
 
 void load(torch::nn::Module& module, const TensorFile& file, const std::string& prefix) {
   const torch::NoGradGuard no_grad;
@@ -66,8 +52,8 @@ TEST_P(PairedStep, TwoStepsEqualPlainPyTorch) {
   options.least_squares = GetParam() == "least_squares";
   for (int step = 0; step < 2; ++step) {
     const auto losses = paired_step(
-        generator, discriminator, pattern(2, 0.3 * step), pattern(1, 1 + 0.3 * step), 0, options,
-        [&](const auto& gradients) { for_discriminator.step(gradients); },
+        generator, discriminator, waves(2, kSide, 0.3 * step), waves(1, kSide, 1 + 0.3 * step), 0,
+        options, [&](const auto& gradients) { for_discriminator.step(gradients); },
         [&](const auto& gradients) { for_generator.step(gradients); });
     for (const auto& [name, loss] : {std::pair{"real", losses.real},
                                      {"fake", losses.fake},
