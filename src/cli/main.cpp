@@ -16,7 +16,6 @@
 #include "core/table.h"
 
 namespace scintigen {
-CommandEntry translate_command();
 
 bool built_with_imaging() {
 #ifdef SCINTIGEN_WITH_IMAGING

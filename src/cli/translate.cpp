@@ -15,7 +15,6 @@
 #include "training/checkpoint.h"
 
 namespace scintigen {
-CommandEntry translate_command();
 namespace {
 
 using Json = nlohmann::ordered_json;

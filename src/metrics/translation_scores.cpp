@@ -190,7 +190,7 @@ std::string scores_text(const Json& summary) {
     return of.contains(key) ? fmt::format(fmt::runtime(format), of.at(key).get<double>())
                             : std::string("-");
   };
-  std::string text = fmt::format("{:<24}{:<20}{:>10}{:>8}{:>12}{:>24}{:>10}\n", "measure", "method",
+  std::string text = fmt::format("{:<27}{:<19}{:>10}{:>8}{:>12}{:>24}{:>10}\n", "measure", "method",
                                  "mean", "CV", "difference", "95 % interval", "p");
   for (const auto& [measure, methods] : summary.at("measures").items())
     for (const auto& [name, entry] : methods.items()) {
@@ -198,7 +198,7 @@ std::string scores_text(const Json& summary) {
       if (!by_patient.contains("mean")) continue;
       const auto difference = entry.value("difference", Json::object());
       text += fmt::format(
-          "{:<24}{:<20}{:>10}{:>8}{:>12}{:>24}{:>10}\n", measure, name,
+          "{:<27}{:<19}{:>10}{:>8}{:>12}{:>24}{:>10}\n", measure, name,
           number(by_patient, "mean", "{:.4f}"), number(by_patient, "cv", "{:.3f}"),
           number(difference, "mean_difference", "{:+.4f}"),
           difference.contains("interval")

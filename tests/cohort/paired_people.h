@@ -42,12 +42,13 @@ class MadeUpCohort {
 
 /// A head of ellipsoids in 8 x 8 x 8 mm or finer: bright rim (grey matter) around a darker inside,
 /// a bright part below and behind (cerebellum) and a darker one in front above, so that no turn but
-/// left to right leaves it as it is. `grey` and `white`: their values; `size`: of its axes; `wobble`
-/// moves and shapes it a little.
+/// left to right leaves it as it is. `grey` and `white`: their values; `size`: of its axes;
+/// `wobble` moves and shapes it a little.
 inline torch::Tensor made_up_head(double grey, double white, double size = 1, double wobble = 0,
                                   double spacing_mm = 4) {
   const auto side = static_cast<int64_t>(240 / spacing_mm);
-  const auto axis = (at::arange(side, at::kDouble) - (static_cast<double>(side) - 1) / 2) * spacing_mm;
+  const auto axis =
+      (at::arange(side, at::kDouble) - (static_cast<double>(side) - 1) / 2) * spacing_mm;
   const auto z = axis.view({-1, 1, 1}), y = axis.view({1, -1, 1}), x = axis.view({1, 1, -1});
   const auto ball = [&](double cx, double cy, double cz, double rx, double ry, double rz) {
     return ((x - cx) / (rx * size)).square() + ((y - cy - wobble) / (ry * size)).square() +

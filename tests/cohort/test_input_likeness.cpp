@@ -10,9 +10,7 @@
 namespace scintigen {
 namespace {
 
-Affine spaced(double mm) {
-  return {{{mm, 0, 0, 0}, {0, mm, 0, 0}, {0, 0, mm, 0}, {0, 0, 0, 1}}};
-}
+Affine spaced(double mm) { return {{{mm, 0, 0, 0}, {0, mm, 0, 0}, {0, 0, mm, 0}, {0, 0, 0, 1}}}; }
 
 /// PET-like: bright rim.
 torch::Tensor pet(double wobble, double level = 100) {

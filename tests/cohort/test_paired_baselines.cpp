@@ -54,9 +54,9 @@ TEST_F(PairedBaselinesGolden, AreThoseOfNumpyAndScipy) {
     const auto made = predict(baselines, name, batch.inputs, {1});
     EXPECT_LT(farthest(made[0][0], golden.at(name + ".made_5")), 5e-4) << name;
   }
-  EXPECT_EQ(farthest(predict(baselines, "level_mean", batch.inputs, {3})[0][0],
-                     baselines.level_mean[3]),
-            0);
+  EXPECT_EQ(
+      farthest(predict(baselines, "level_mean", batch.inputs, {3})[0][0], baselines.level_mean[3]),
+      0);
   EXPECT_REFUSED(predict(baselines, "median", batch.inputs, {0}), "no baseline is named median");
 }
 

@@ -25,7 +25,8 @@ struct People : testing::Test {
     for (int64_t n = 0; n < kSlices; ++n) {
       const double more = extra.empty() ? 1 : extra[static_cast<size_t>(n)];
       for (const auto& [volume, value] :
-           {std::pair{&target, level * shape(n) * std::pow(more, gain)}, std::pair{&input, 7 * more}}) {
+           {std::pair{&target, level * shape(n) * std::pow(more, gain)},
+            std::pair{&input, 7 * more}}) {
         (*volume)[n + 2].slice(0, 4, 16).slice(1, 4, 16).fill_(0.5 * value);
         (*volume)[n + 2][8][8] = value;
       }
@@ -40,7 +41,8 @@ struct People : testing::Test {
 };
 
 TEST_F(People, KnowTheShapeAndTheLevel) {
-  for (const auto& [id, level] : {std::pair{"a", 50.0}, std::pair{"b", 100.0}, std::pair{"c", 400.0}})
+  for (const auto& [id, level] :
+       {std::pair{"a", 50.0}, std::pair{"b", 100.0}, std::pair{"c", 400.0}})
     add(id, level, 0, {});
   const auto profile = fit_target_profile(people, settings);
   double mean = 0;
@@ -60,9 +62,8 @@ TEST_F(People, KnowTheShapeAndTheLevel) {
 }
 
 TEST_F(People, FollowTheirInputByTheGainTheyHave) {
-  const std::vector<std::vector<double>> extra = {{1, 1.2, 1, 0.9, 1, 1},
-                                                  {1.3, 1, 0.8, 1, 1, 1.1},
-                                                  {0.9, 1, 1, 1.25, 0.7, 1}};
+  const std::vector<std::vector<double>> extra = {
+      {1, 1.2, 1, 0.9, 1, 1}, {1.3, 1, 0.8, 1, 1, 1.1}, {0.9, 1, 1, 1.25, 0.7, 1}};
   for (size_t p = 0; p < 3; ++p) add(std::string(1, static_cast<char>('a' + p)), 80, 0.5, extra[p]);
   const auto profile = fit_target_profile(people, settings);
   ASSERT_EQ(profile.gain.size(), 1U);
@@ -110,7 +111,8 @@ TEST_F(People, ComeBackFromACheckpoint) {
   add("b", 70, 0.5, {1, 1, 1, 1.3, 1, 1});
   const auto before = fit_target_profile(people, settings);
   const auto after = target_profile_from_json(to_json(before), kSlices, 1, "file");
-  const auto a = plane_ranges(before, people[0], "input"), b = plane_ranges(after, people[0], "input");
+  const auto a = plane_ranges(before, people[0], "input"),
+             b = plane_ranges(after, people[0], "input");
   for (size_t k = 0; k < a.size(); ++k) EXPECT_EQ(a[k].high, b[k].high);
   EXPECT_REFUSED(target_profile_from_json(to_json(before), kSlices + 1, 1, "file"),
                  "file: the profile of the targets is not of 7 slices");

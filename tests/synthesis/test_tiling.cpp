@@ -26,20 +26,21 @@ torch::Tensor first_channel(const torch::Tensor& pieces, int64_t) { return piece
 TEST(SliceTiling, TheIdentityGivesTheVolumeBackBitForBit) {
   constexpr int64_t kSide = 32;
   for (const int64_t depth : {1, 2, 7, 8, 9, 16, 19})
-    for (const auto& [rows, columns] :
-         {std::pair{32, 32}, std::pair{31, 29}, std::pair{20, 32}, std::pair{1, 5},
-          std::pair{33, 40}, std::pair{45, 21}})
+    for (const auto& [rows, columns] : {std::pair{32, 32}, std::pair{31, 29}, std::pair{20, 32},
+                                        std::pair{1, 5}, std::pair{33, 40}, std::pair{45, 21}})
       for (const int64_t batch : {1, 3, 8}) {
         const auto volume = exact_volume(depth, rows, columns);
         SliceTiling tiling({{volume, -1, 1}}, all_planes(depth), kSide);
         ASSERT_TRUE(run_pieces(tiling, first_channel, batch));
         // What a square cannot hold is the lower end of the scale.
         auto expected = torch::full_like(volume, -1);
-        const int64_t high = std::min<int64_t>(rows, kSide), wide = std::min<int64_t>(columns, kSide);
+        const int64_t high = std::min<int64_t>(rows, kSide),
+                      wide = std::min<int64_t>(columns, kSide);
         const int64_t down = rows - std::max<int64_t>((rows - kSide) / 2, 0) - high;
         const int64_t across = columns - std::max<int64_t>((columns - kSide) / 2, 0) - wide;
-        expected.narrow(1, down, high).narrow(2, across, wide).copy_(
-            volume.narrow(1, down, high).narrow(2, across, wide));
+        expected.narrow(1, down, high)
+            .narrow(2, across, wide)
+            .copy_(volume.narrow(1, down, high).narrow(2, across, wide));
         ASSERT_TRUE(torch::equal(tiling.volume(0), expected))
             << depth << " planes of " << rows << " x " << columns << " by " << batch;
       }
@@ -58,13 +59,17 @@ TEST(SliceTiling, PutsBackOnlyThePlanesItCut) {
   const auto volume = exact_volume(9, 32, 32);
   SliceTiling tiling({{volume, -1, 1}}, {2, 3, 7}, 32, 2);
   ASSERT_TRUE(run_pieces(
-      tiling, [](const auto& pieces, int64_t) { return torch::cat({pieces, pieces + 5}, 1); }, 2));
+      tiling,
+      [](const auto& pieces, int64_t) {
+        return torch::cat({pieces, pieces + 5}, 1);
+      },
+      2));
   for (int64_t k = 0; k < 9; ++k) {
     const bool cut = k == 2 || k == 3 || k == 7;
-    EXPECT_TRUE(torch::equal(tiling.volume(0)[k],
-                             cut ? volume[k] : torch::full_like(volume[k], -1)));
-    EXPECT_TRUE(torch::equal(tiling.volume(1)[k],
-                             cut ? volume[k] + 5 : torch::zeros_like(volume[k])));
+    EXPECT_TRUE(
+        torch::equal(tiling.volume(0)[k], cut ? volume[k] : torch::full_like(volume[k], -1)));
+    EXPECT_TRUE(
+        torch::equal(tiling.volume(1)[k], cut ? volume[k] + 5 : torch::zeros_like(volume[k])));
   }
 }
 
@@ -76,15 +81,16 @@ TEST(SliceTiling, RefusesWhatDoesNotFit) {
   EXPECT_REFUSED(SliceTiling({{volume, 0, 0}}, {4}, 32), "plane 4 of 4");
   SliceTiling tiling({{volume, -1, 1}}, all_planes(4), 32);
   EXPECT_REFUSED(run_pieces(tiling, first_channel, 0), "batches of 0 pieces");
-  EXPECT_REFUSED(
-      run_pieces(tiling, [](const auto& pieces, int64_t) { return pieces.narrow(0, 0, 1); }, 2),
-      "made 1 pieces of 2");
+  EXPECT_REFUSED(run_pieces(
+                     tiling, [](const auto& pieces, int64_t) { return pieces.narrow(0, 0, 1); }, 2),
+                 "made 1 pieces of 2");
 }
 
 /// Overlapping windows of a line: what a tiling of patches does.
 class LineTiling : public Tiling {
  public:
-  explicit LineTiling(torch::Tensor line) : line_(std::move(line)), sum_(torch::zeros_like(line_)), count_(sum_.clone()) {}
+  explicit LineTiling(torch::Tensor line)
+      : line_(std::move(line)), sum_(torch::zeros_like(line_)), count_(sum_.clone()) {}
   int64_t size() const override { return line_.size(0) - 3; }
   torch::Tensor cut(int64_t piece) const override { return line_.narrow(0, piece, 4).unsqueeze(0); }
   void put(int64_t piece, const torch::Tensor& made) override {

@@ -92,8 +92,8 @@ class DropoutTest : public TranslateTest {
   DropoutTest() {
     auto data = tiny_data();
     data.side = 64;
-    training = std::make_unique<PairedSlices>(people.cohort(), std::vector<std::string>{"a", "b"},
-                                              data);
+    training =
+        std::make_unique<PairedSlices>(people.cohort(), std::vector<std::string>{"a", "b"}, data);
     auto network = tiny_unet();
     network.levels = 6;
     checkpoint = tiny_translator(*training, 1, network);
@@ -114,8 +114,8 @@ TEST_F(DropoutTest, SamplesGiveMeanAndDeviation) {
     std::vector<torch::Tensor> slices;
     for (int64_t k = 1; k <= 8; ++k)
       slices.push_back(scaled_slice(person().inputs[0].voxels, k, 64).pixels.unsqueeze(0));
-    const auto made = translator(torch::stack(slices),
-                                 stream_seed(stream_seed(inference.seed, "dropout", s), "batch", 0));
+    const auto made = translator(
+        torch::stack(slices), stream_seed(stream_seed(inference.seed, "dropout", s), "batch", 0));
     auto volume = torch::full({10, 20, 24}, -1.0F);
     for (int64_t k = 1; k <= 8; ++k) put_slice(made[k - 1][0], k, volume);
     samples.push_back(volume);
@@ -189,8 +189,7 @@ TEST_F(TranslateTest, ChoosesPlanes) {
   EXPECT_EQ(planes_to_translate(someone, 6, "all").size(), 10U);
   someone.mask = torch::zeros({10, 20, 24});
   someone.mask[9][3][3] = 1;
-  EXPECT_EQ(planes_to_translate(someone, 6, "brain"),
-            (std::vector<int64_t>{2, 3, 4, 5, 6, 7, 9}));
+  EXPECT_EQ(planes_to_translate(someone, 6, "brain"), (std::vector<int64_t>{2, 3, 4, 5, 6, 7, 9}));
 }
 
 TEST(Counts, ComeBackByTheRange) {

@@ -47,7 +47,7 @@ works "$SCINTIGEN" translate --run run,run --input "$t1,$pet" --counts none --ou
 # What does not look like the training data: exchanged modalities, a scan as it came.
 works translate --input "$pet,$t1" --out exchanged
 has 'is it another modality?' works.err
-raw=$(find scans -name '*_T1w.nii.gz' | sort | head -n 1)
+raw=$(find scans/ -name '*_T1w.nii.gz' | sort | head -n 1)
 works translate --input "$raw,$raw" --planes trained --out raw
 has 'trained on 4 x 4 x 4; prepare it' works.err
 works "$SCINTIGEN" metrics "$raw" raw/synthetic_spect.nii.gz --range 1 # stored as the input is, sagittal
@@ -57,6 +57,7 @@ if command -v dump2dcm >/dev/null; then
   mkdir like
   printf '\0%.0s' {1..96} >pixels.raw
   cat >source.txt <<'DUMP'
+(0008,0008) CS ORIGINAL\PRIMARY\RECON TOMO\EMISSION
 (0008,0016) UI =NuclearMedicineImageStorage
 (0008,0018) UI 1.2.3.4.1
 (0008,0060) CS NM
