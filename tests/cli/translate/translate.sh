@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # translate: volumes of people and of files through a tiny trained network; scores, warnings, DICOM, refusals.
-works "$SCINTIGEN" simulate --like epilepsy-spect --participants 4 --spect-iterations 1 --out scans
+works "$SCINTIGEN" simulate --like epilepsy-spect --participants 3 --spect-iterations 1 --out scans
 works "$SCINTIGEN" prepare scans --spacing-mm 4 --matrix 56,64,48 --out prepared
 train() {
   works "$SCINTIGEN" train pix2pix prepared/native --target spect --session ses-interictal --side 64 --slices 24 --width 4 \
