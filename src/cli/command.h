@@ -29,6 +29,7 @@ CommandEntry simulate_command();
 CommandEntry import_command();
 CommandEntry prepare_command();
 CommandEntry export_command();
+CommandEntry siscom_command();
 CommandEntry train_fastgan_command();
 CommandEntry train_pix2pix_command();
 CommandEntry select_command();
@@ -39,7 +40,7 @@ CommandEntry metrics_command();
 CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space
 
-/// Whether `import`, `prepare` and `export` are in the table.
+/// Whether `import`, `prepare`, `export` and `siscom` are in the table.
 bool built_with_imaging();
 
 }  // namespace scintigen

@@ -8,6 +8,7 @@
 #include "core/run_record.h"
 #include "report/page.h"
 #include "report/page_assets.h"
+#include "report/page_head.h"
 
 namespace scintigen {
 namespace {
@@ -44,18 +45,6 @@ std::string time_text() {
 
 std::string title_of(const ReportExtras& extras) {
   return extras.title.empty() ? "Synthetic against real slices" : extras.title;
-}
-
-void write_head(Html& html, const ReportExtras& extras) {
-  html.markup("<!DOCTYPE html>\n");
-  html.open("html", {{"lang", "en"}}).open("head").single("meta", {{"charset", "utf-8"}});
-  html.single("meta", {{"http-equiv", "Content-Security-Policy"},
-                       {"content", content_security_policy(page_script(), "data: blob:")}});
-  html.single("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}});
-  html.single("meta", {{"name", "color-scheme"}, {"content", "light dark"}});
-  html.single("meta", {{"name", "referrer"}, {"content", "no-referrer"}});
-  html.element("title", title_of(extras)).open("style");
-  html.markup(page_style()).close("style").close("head");
 }
 
 std::string dateline(const Page& page) {
@@ -124,7 +113,7 @@ std::string report_page(const EvaluationInput& input, const Evaluation& evaluati
         write_audit, write_interpolations, write_tests, write_settings, write_methods})
     section(page);
   Html html;
-  write_head(html, extras);
+  write_page_head(html, title_of(extras), page_script(), "data: blob:");
   html.open("body").element("a", {{"class", "skip"}, {"href", "#main"}}, "Skip to the report");
   html.open("header");
   html.element("p", {{"class", "kicker"}}, "Synthetic against real SPECT slices");
