@@ -32,8 +32,8 @@ void PairedSettings::visit(SettingsVisitor& v) {
           inputs);
   v.visit(text("target", "modality that is learned"), target);
   v.visit(text("session", "of modalities that have several (interictal)"), session);
-  v.visit(number("slices", "axial slices a person, where most of the brain is (SPECT paper: 100)",
-                 1, 4096),
+  v.visit(number("slices", "axial slices a person, where most of the brain is (SPECT paper: 100); 0 = all",
+                 0, 4096),
           slices);
   v.visit(
       number("side", "pixels along a side of the square the slices are cut or padded to", 32, 1024),
@@ -142,8 +142,9 @@ PairedSlices::PairedSlices(VolumeCohort cohort, std::vector<std::string> partici
     const auto& mask_file = cohort.volumes[row].mask_file;
     const auto brain =
         mask_file.empty() ? target.voxels : read_volume(cohort.folder / mask_file).voxels;
-    const int64_t first = first_slice(brain, settings_.slices);
-    for (int64_t k = 0; k < settings_.slices; ++k) rows_.push_back({p, first + k});
+    const int64_t count = settings_.slices > 0 ? settings_.slices : depth;
+    const int64_t first = first_slice(brain, count);
+    for (int64_t k = 0; k < count; ++k) rows_.push_back({p, first + k});
     people_.push_back(std::move(person));
   }
 }

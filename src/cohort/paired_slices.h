@@ -20,7 +20,7 @@ struct PairedSettings {
   std::vector<std::string> inputs = {"T1w"};  ///< modalities, one channel each
   std::string target = "spect";
   std::string session;          ///< of every modality that has several; empty: the only one
-  int64_t slices = 100;         ///< a person (the SPECT paper: 100)
+  int64_t slices = 100;         ///< a person (the SPECT paper: 100); 0 = all there are
   int64_t side = 256;           ///< pixels; slices are cut or padded around the volume's middle
   std::string scale = "slice";  ///< slice: minimum and maximum of each slice -> -1 and 1; volume
   void visit(SettingsVisitor& visitor);
