@@ -34,6 +34,7 @@ CommandEntry train_pix2pix_command();
 CommandEntry select_command();
 CommandEntry generate_command();
 CommandEntry evaluate_command();
+CommandEntry compare_command();
 CommandEntry metrics_command();
 CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space

@@ -35,7 +35,7 @@ std::vector<CommandEntry> command_table() {
           import_command(),        prepare_command(),       export_command(),
 #endif
           train_fastgan_command(), train_pix2pix_command(), select_command(), generate_command(),
-          evaluate_command(),      metrics_command(),       stats_command(),  doctor_command()};
+          evaluate_command(),      compare_command(),       metrics_command(),       stats_command(),  doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {
