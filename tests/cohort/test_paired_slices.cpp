@@ -96,6 +96,18 @@ TEST_F(PairedCohort, EverySliceOnceAnEpoch) {
   EXPECT_FALSE(torch::equal(slices.batch(2, 6, 7).inputs, slices.batch(2, 6, 8).inputs));
 }
 
+TEST_F(PairedCohort, AllSlicesOfPeopleWithOtherNumbersOfThem) {
+  add("f", "T1w", 5);
+  add("f", "spect", 5);
+  settings_.slices = 0;
+  const PairedSlices slices(cohort_, {"a", "f"}, settings_);
+  ASSERT_EQ(slices.size(), 17);
+  EXPECT_EQ(slices.row(0).slice, 0);
+  EXPECT_EQ(slices.row(11).slice, 11);
+  EXPECT_EQ(slices.row(12).person, 1U);
+  EXPECT_EQ(slices.row(12).slice, 0);
+}
+
 TEST_F(PairedCohort, NamesWhatDoesNotFit) {
   EXPECT_REFUSED(PairedSlices(cohort_, {"d"}, settings_), "no spect of d");
   settings_.slices = 13;
