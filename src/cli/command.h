@@ -36,6 +36,7 @@ CommandEntry select_command();
 CommandEntry generate_command();
 CommandEntry translate_command();
 CommandEntry evaluate_command();
+CommandEntry compare_command();
 CommandEntry metrics_command();
 CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space

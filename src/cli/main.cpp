@@ -36,7 +36,8 @@ std::vector<CommandEntry> command_table() {
 #endif
           train_fastgan_command(), train_pix2pix_command(), select_command(),
           generate_command(),      translate_command(),     evaluate_command(),
-          metrics_command(),       stats_command(),         doctor_command()};
+          compare_command(),       metrics_command(),       stats_command(),
+          doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {

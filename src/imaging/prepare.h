@@ -45,6 +45,7 @@ struct PrepareSettings {
   std::string template_labels = "/usr/share/mricron/templates/aal.nii.gz";
   std::string template_names = "/usr/share/mricron/templates/aal.nii.txt";
   bool keep_doubtful = false;
+  bool registered = false;
   int64_t jobs = 0;
   std::string shard;
   bool merge = false, dry_run = false;

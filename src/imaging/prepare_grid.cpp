@@ -80,6 +80,26 @@ Grid grid_around(const Volume& reference, const Volume& mask, const std::array<i
   return grid;
 }
 
+Grid same_slices(const Volume& reference, double spacing_mm) {
+  Grid grid = grid_of(reference);
+  const auto own = scintigen::spacing_mm(reference.voxel_to_world);
+  for (size_t v = 0; v < 2; ++v) {
+    int64_t& count = v == 0 ? grid.ni : grid.nj;
+    const double ratio = spacing_mm / own[v];
+    if (std::abs(ratio - 1) < 1e-6) continue;
+    count = static_cast<int64_t>(std::floor(static_cast<double>(count) / ratio + 1e-6));
+    require(count >= 1, "--spacing-mm {}: larger than the field of view of {}", spacing_mm,
+            describe_grid(grid_of(reference)));
+    for (size_t w = 0; w < 3; ++w) {
+      const double step = reference.voxel_to_world[w][v];
+      // The field of view begins half a pixel before the first centre.
+      grid.voxel_to_world[w][v] = step * ratio;
+      grid.voxel_to_world[w][3] += step * (ratio - 1) / 2;
+    }
+  }
+  return grid;
+}
+
 Grid template_grid(double spacing_mm) {
   Grid grid{0, 0, 0, identity_affine()};
   for (size_t v = 0; v < 3; ++v) {
@@ -94,14 +114,15 @@ Grid template_grid(double spacing_mm) {
 
 Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
                  const std::string& interpolation, std::vector<std::string>& steps) {
-  const auto from = spacing_mm(source.voxel_to_world);
-  const auto to = spacing_mm(target.voxel_to_world);
-  const double width_mm = std::max({to[0], to[1], to[2]});
+  const auto step = compose(inverse(source.voxel_to_world),
+                            compose(target_to_source, target.voxel_to_world));
   Volume read = source;
   std::array<double, 3> sigma{};
-  for (size_t v = 0; v < 3; ++v)
-    if (width_mm > kWorthBlurring * from[v])
-      sigma[v] = std::sqrt(width_mm * width_mm - from[v] * from[v]) / kFwhmOfSigma / from[v];
+  for (size_t v = 0; v < 3; ++v) {
+    // Width of the target's voxel along this axis of the source, in voxels of the source.
+    const double width = std::hypot(step[v][0], step[v][1], step[v][2]);
+    if (width > kWorthBlurring) sigma[v] = std::sqrt(width * width - 1) / kFwhmOfSigma;
+  }
   if (sigma[0] + sigma[1] + sigma[2] > 0) {
     read.voxels = source.voxels.clone();
     gaussian_blur(read.voxels.data_ptr<float>(), read.voxels.size(2), read.voxels.size(1),

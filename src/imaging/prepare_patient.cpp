@@ -90,6 +90,7 @@ class Preparation {
  private:
   void read_scans();
   void find_brain();
+  void register_scan(Scan& scan);
   void register_scans();
   void register_template();
   void make_spaces();
@@ -186,23 +187,33 @@ void Preparation::find_brain() {
   record_["brain"] = brain;
 }
 
+void Preparation::register_scan(Scan& scan) {
+  const auto& first = reference();
+  RegistrationSettings settings;
+  settings.threads = threads_;
+  scan.registration = register_volumes(first.volume, scan.volume, settings);
+  scan.reference_to_scan = scan.registration->fixed_to_moving;
+  scan.record["registration"] = registration_record(*scan.registration);
+  const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);
+  if (!doubt.empty()) {
+    warnings_.push_back(stem(scan, "") + ": " + doubt);
+    if (!settings_.keep_doubtful) scan.left_out = doubt;
+  }
+  write_transform(stem(scan, "") + "_from-" + first.source->modality, scan.reference_to_scan,
+                  first.source->modality, scan.source->modality);
+}
+
 void Preparation::register_scans() {
   auto& first = reference();
   for (auto& scan : scans_) {
     if (&scan == &first || !scan.left_out.empty()) continue;
-    RegistrationSettings settings;
-    settings.threads = threads_;
     try {
-      scan.registration = register_volumes(first.volume, scan.volume, settings);
-      scan.reference_to_scan = scan.registration->fixed_to_moving;
-      scan.record["registration"] = registration_record(*scan.registration);
-      const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);
-      if (!doubt.empty()) {
-        warnings_.push_back(stem(scan, "") + ": " + doubt);
-        if (!settings_.keep_doubtful) scan.left_out = doubt;
+      if (settings_.registered) {
+        require_same_grid(first.volume, first.source->name(), scan.volume, scan.source->name());
+        scan.record["registration"] = {{"given", "on the grid of " + first.source->name()}};
+      } else {
+        register_scan(scan);
       }
-      write_transform(stem(scan, "") + "_from-" + first.source->modality, scan.reference_to_scan,
-                      first.source->modality, scan.source->modality);
       if (settings_.mask_from == "own" && is_emission(scan.source->modality) &&
           settings_.brain != "none") {
         const auto own = extract_brain_emission(scan.volume);
@@ -254,7 +265,10 @@ void Preparation::make_spaces() {
   const auto matrix = matrix_of(settings_);
   for (const auto& name : settings_.space) {
     if (name == "native")
-      spaces_.push_back({name, grid_around(first.volume, first.mask, matrix, settings_.spacing_mm),
+      spaces_.push_back({name,
+                         settings_.registered
+                             ? same_slices(first.volume, settings_.spacing_mm)
+                             : grid_around(first.volume, first.mask, matrix, settings_.spacing_mm),
                          identity_affine()});
     else if (name == "template")
       spaces_.push_back({name, template_grid(settings_.spacing_mm), affine_->fixed_to_moving});

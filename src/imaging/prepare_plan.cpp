@@ -40,9 +40,10 @@ std::string problem_of(const PatientPlan& patient, const PrepareSettings& settin
                ? fmt::format("no scan of {}", fmt::join(settings.modalities, ", "))
                : "no scan that can be read: " + patient.refused.front().second;
   const auto& spaces = settings.space;
-  if (anatomies == 0 && std::find(spaces.begin(), spaces.end(), "native") != spaces.end())
+  if (anatomies == 0 && !settings.registered &&
+      std::find(spaces.begin(), spaces.end(), "native") != spaces.end())
     return "no T1w, so there is no native space to bring the others to; --space template or acpc "
-           "prepares them without";
+           "prepares them without; --registered if they lie on one grid already";
   return "";
 }
 
@@ -60,6 +61,8 @@ void check_settings_agree(const PrepareSettings& settings) {
   check_spaces(settings);
   require(settings.matrix.empty() || settings.matrix.size() == 3,
           "--matrix: {} numbers; expected three: 256,256,192", settings.matrix.size());
+  require(settings.matrix.empty() || !settings.registered,
+          "--matrix: not with --registered, whose native volumes keep their field of view");
   for (const int64_t side : settings.matrix)
     require(side >= 8 && side <= 1024, "--matrix: {}; expected 8 to 1024", side);
   for (const auto& modality : settings.modalities)
@@ -174,6 +177,10 @@ void PrepareSettings::visit(SettingsVisitor& v) {
   v.visit(text("template_brain", "its brain, on the same grid: above 0 inside"), template_brain);
   v.visit(text("template_labels", "its regions, for suvr"), template_labels);
   v.visit(text("template_names", "names of the regions: number, name"), template_names);
+  v.visit(flag("registered",
+               "each person's scans lie on one grid already: none is moved, and native volumes keep "
+               "its slices and field of view; --spacing-mm is the pixel within a slice"),
+          registered);
   v.visit(flag("keep_doubtful",
                "take in scans whose registration is doubtful or looks mirrored (marked in "
                "volumes.tsv)"),

@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint64_t kLargestRecord = 64u << 20;
 constexpr size_t kShortestName = 3;  // "12" names nobody, and stands in many a message
-constexpr int kWorkVersion = 1;      // raised when the same scans and settings give other voxels
+constexpr int kWorkVersion = 2;      // raised when the same scans and settings give other voxels
 
 void replace_all(std::string& text, const std::string& what, const std::string& by) {
   if (what.empty()) return;

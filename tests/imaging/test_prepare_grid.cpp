@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/affine.h"
+#include "core/error.h"
 #include "imaging/prepare_grid.h"
 
 namespace scintigen {
@@ -47,6 +48,31 @@ TEST(PrepareGrid, TemplateSpaceIsTheBoxOfSpm) {
   EXPECT_EQ(describe_grid(one), "157 x 189 x 156 voxels of 1 x 1 x 1 mm");
   EXPECT_EQ(describe_grid(two), "79 x 95 x 78 voxels of 2 x 2 x 2 mm");
   EXPECT_EQ(transform_point(one.voxel_to_world, {78, 112, 70}), (Point{0, 0, 0}));
+}
+
+TEST(PrepareGrid, SameSlicesKeepTheFieldOfViewAndTheSlices) {
+  const Affine place = {{{-1, 0, 0, 40}, {0, 0.5, 0, -7}, {0, 0, 6, 3}, {0, 0, 0, 1}}};
+  const auto scan = head(place, {5, 64, 32});
+  const auto own = same_slices(scan, 1);  // the pixel of i; j is finer
+  EXPECT_EQ(own.ni, 32);
+  EXPECT_EQ(own.nj, 32);
+  EXPECT_EQ(own.nk, 5);
+  // Edge of the field of view: half a pixel before the first centre, before and after.
+  EXPECT_NEAR(own.voxel_to_world[1][3] - 0.5, -7 - 0.25, 1e-12);
+  EXPECT_NEAR(own.voxel_to_world[0][3], 40, 1e-12);
+  EXPECT_NEAR(own.voxel_to_world[2][2], 6, 1e-12);
+  const auto coarse = same_slices(scan, 2);
+  EXPECT_EQ(describe_grid(coarse), "16 x 16 x 5 voxels of 2 x 2 x 6 mm");
+  std::vector<std::string> steps;
+  const auto constant = [&] {
+    auto volume = scan;
+    volume.voxels = torch::arange(5, torch::kFloat).view({5, 1, 1}).expand({5, 64, 32}).clone();
+    return onto_grid(volume, coarse, identity_affine(), "linear", steps);
+  }();
+  for (int64_t k = 0; k < 5; ++k)  // no slice takes from its neighbours
+    EXPECT_NEAR(constant.voxels[k].sub(static_cast<double>(k)).abs().max().item<double>(), 0, 1e-5);
+  EXPECT_NE(steps[0].find("x 0 voxels SD"), std::string::npos) << steps[0];
+  EXPECT_THROW(same_slices(scan, 100), Error);
 }
 
 TEST(PrepareGrid, SaysWhatItDid) {

@@ -37,3 +37,4 @@ has 'nothing could be prepared; the reasons are in' err
 has 'a.nii' out/skipped.tsv
 mkdir other && : >other/thesis.doc
 refuses 'holds thesis.doc, which prepare did not write' prepare --table scans.tsv --out other
+refuses '--matrix: not with --registered' prepare empty --registered --matrix 64,64,64 --out out
