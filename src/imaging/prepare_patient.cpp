@@ -18,6 +18,7 @@
 #include "imaging/prepare_records.h"
 #include "imaging/prepare_volume.h"
 #include "imaging/quality_picture.h"
+#include "imaging/registration_spect.h"
 #include "imaging/scaling.h"
 #include "imaging/transform_file.h"
 
@@ -63,6 +64,10 @@ PatientRecord record_of(const Registration& registration) {
   if (registration.doubtful) record["why"] = registration.why;
   record["flip"] = kFlips[static_cast<size_t>(registration.flip)];
   record["flip_margin"] = registration.flip_margin;
+  if (registration.fit_fwhm_mm > 0)
+    record["fit"] = {{"explained", registration.fit_explained},
+                     {"moved_mm", registration.fit_moved_mm},
+                     {"fwhm_mm", registration.fit_fwhm_mm}};
   record["fixed_to_moving_ras_mm"] = registration.fixed_to_moving;
   return record;
 }
@@ -152,6 +157,8 @@ Volume Preparation::read_scan(const ScanSource& source, std::vector<std::string>
   require(volume.voxels.min().item<float>() < volume.voxels.max().item<float>(),
           "{}: every value is {}; is it the right file?", source.name(),
           number_text(volume.voxels.flatten()[0].item<float>()));
+  if (is_emission(source.modality) && volume.unit.empty())
+    notes.push_back("nothing says what its voxels' unit is");
   notes.push_back(fmt::format("stored {}, turned to RAS without interpolation",
                               orientation_letters(volume.voxel_to_world)));
   return canonical_orientation(volume);
@@ -231,7 +238,11 @@ void Preparation::register_scans() {
     RegistrationSettings settings;
     settings.threads = threads_;
     try {
-      scan.registration = register_volumes(first.volume, scan.volume, settings);
+      const bool by_uptake = scan.source->modality == "spect" &&
+                             !is_emission(first.source->modality) && first.mask.voxels.defined();
+      scan.registration = by_uptake
+                              ? register_spect(first.volume, first.mask, scan.volume, settings)
+                              : register_volumes(first.volume, scan.volume, settings);
       scan.reference_to_scan = scan.registration->fixed_to_moving;
       scan.record["registration"] = record_of(*scan.registration);
       const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);
@@ -291,7 +302,12 @@ void Preparation::make_spaces() {
   auto& first = reference();
   const auto matrix = matrix_of(settings_);
   for (const auto& name : settings_.space) {
-    if (name == "native")
+    if (template_.grid)
+      spaces_.push_back({name, *template_.grid,
+                         name == "native"     ? identity_affine()
+                         : name == "template" ? affine_->fixed_to_moving
+                                              : rigid_->fixed_to_moving});
+    else if (name == "native")
       spaces_.push_back({name, grid_around(first.volume, first.mask, matrix, settings_.spacing_mm),
                          identity_affine()});
     else if (name == "template")

@@ -43,3 +43,10 @@ status=0
 has 'sub-001_T1w.nii.gz' partly/skipped.tsv
 has 'sub-002' partly/native/volumes.tsv
 has 'not prepared' partly/quality.html
+
+# --grid: the voxels of a file, in template space; a grid that cuts the brain off is refused
+"$SCINTIGEN" prepare scans --space template --participants 001 --spacing-mm 4 --brain surface --out made 2>/dev/null
+works "$SCINTIGEN" prepare scans --space template --participants 001 --grid made/template/sub-001/sub-001_space-template_T1w.nii --brain surface --out same
+cmp made/template/sub-001/sub-001_space-template_T1w.nii same/template/sub-001/sub-001_space-template_T1w.nii
+works "$SCINTIGEN" prepare scans --space template --grid made/template/sub-001/sub-001_space-template_T1w.nii --out dry --dry-run
+has 'template at 40 x 48 x 39 voxels of 4 x 4 x 4 mm' works.err
