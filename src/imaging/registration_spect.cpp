@@ -245,7 +245,7 @@ SpectFit fit_spect(const Volume& anatomy, const Volume& brain, const Volume& sca
   require(brain.voxels.defined() && brain.voxels.scalar_type() == torch::kFloat &&
               brain.voxels.is_contiguous() && grid_of(brain) == grid_of(anatomy),
           "register: the brain mask is not float32 on the fixed scan's grid");
-  AnatomyMaps maps(anatomy, brain);
+  AnatomyMaps maps({anatomy.voxels.contiguous(), anatomy.voxel_to_world, anatomy.unit}, brain);
   Regression regression{maps, {}, inverse(start), {}};
   regression.samples = samples_near(maps, scan, regression.to_anatomy);
   SpectFit fit;
