@@ -47,6 +47,8 @@ Volume read_scan(const ScanSource& source, std::vector<std::string>& notes) {
   require(volume.voxels.min().item<float>() < volume.voxels.max().item<float>(),
           "{}: every value is {}; is it the right file?", source.name(),
           number_text(volume.voxels.flatten()[0].item<float>()));
+  if (is_emission(source.modality) && volume.unit.empty())
+    notes.push_back("nothing says what its voxels' unit is");
   notes.push_back(fmt::format("stored {}, turned to RAS without interpolation",
                               orientation_letters(volume.voxel_to_world)));
   return canonical_orientation(volume);

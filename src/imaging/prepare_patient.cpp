@@ -18,6 +18,7 @@
 #include "imaging/prepare_volume.h"
 #include "imaging/quality_picture.h"
 #include "imaging/registration_doubt.h"
+#include "imaging/registration_spect.h"
 #include "imaging/scaling.h"
 #include "imaging/transform_file.h"
 
@@ -191,7 +192,11 @@ void Preparation::register_scan(Scan& scan) {
   const auto& first = reference();
   RegistrationSettings settings;
   settings.threads = threads_;
-  scan.registration = register_volumes(first.volume, scan.volume, settings);
+  const bool by_uptake = scan.source->modality == "spect" &&
+                         !is_emission(first.source->modality) && first.mask.voxels.defined();
+  scan.registration = by_uptake
+                          ? register_spect(first.volume, first.mask, scan.volume, settings)
+                          : register_volumes(first.volume, scan.volume, settings);
   scan.reference_to_scan = scan.registration->fixed_to_moving;
   scan.record["registration"] = registration_record(*scan.registration);
   const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);
@@ -264,7 +269,12 @@ void Preparation::make_spaces() {
   auto& first = reference();
   const auto matrix = matrix_of(settings_);
   for (const auto& name : settings_.space) {
-    if (name == "native")
+    if (template_.grid)
+      spaces_.push_back({name, *template_.grid,
+                         name == "native"     ? identity_affine()
+                         : name == "template" ? affine_->fixed_to_moving
+                                              : rigid_->fixed_to_moving});
+    else if (name == "native")
       spaces_.push_back({name,
                          settings_.registered
                              ? same_slices(first.volume, settings_.spacing_mm)

@@ -15,6 +15,10 @@ nlohmann::ordered_json registration_record(const Registration& registration) {
   if (registration.doubtful) record["why"] = registration.why;
   record["flip"] = kFlips[static_cast<size_t>(registration.flip)];
   record["flip_margin"] = registration.flip_margin;
+  if (registration.fit_fwhm_mm > 0)
+    record["fit"] = {{"explained", registration.fit_explained},
+                     {"moved_mm", registration.fit_moved_mm},
+                     {"fwhm_mm", registration.fit_fwhm_mm}};
   record["fixed_to_moving_ras_mm"] = registration.fixed_to_moving;
   return record;
 }
