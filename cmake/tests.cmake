@@ -11,7 +11,7 @@ if(SCINTIGEN_SANITIZE)
   set(fast_timeout_s 1200)
 endif()
 
-foreach(room IN ITEMS core models metrics cohort training synthesis simulate imaging report)
+foreach(room IN ITEMS core models metrics cohort training synthesis detection simulate imaging report)
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.cpp)
   if(NOT sources OR NOT TARGET scintigen_${room})
     continue()
