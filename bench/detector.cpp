@@ -7,7 +7,6 @@
 
 #include <ATen/Parallel.h>
 #include <sys/resource.h>
-#include <torch/nn/functional.h>
 
 #include <chrono>
 #include <cstdio>
@@ -30,11 +29,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 torch::Tensor smooth_noise(uint64_t person) {
   const auto coarse = Random(7, "noise", person)
                           .normal_tensor({1, 1, kDepth / 8 + 1, kHeight / 8 + 1, kWidth / 8 + 1});
-  const auto fine = torch::nn::functional::interpolate(
-      coarse, torch::nn::functional::InterpolateFuncOptions()
-                  .size(std::vector<int64_t>{kDepth, kHeight, kWidth})
-                  .mode(torch::kTrilinear)
-                  .align_corners(false));
+  const auto fine = torch::upsample_trilinear3d(coarse, {kDepth, kHeight, kWidth}, false);
   return fine[0][0].contiguous();
 }
 

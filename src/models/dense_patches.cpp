@@ -92,7 +92,7 @@ class Ring {
 
 DensePatchEncoder::DensePatchEncoder(const PatchAutoencoder& network)
     : modalities_(network->modalities) {
-  const torch::nn::Conv2d convolutions[] = {network->encode1, network->encode2, network->encode3};
+  const PatchLayer convolutions[] = {network->encode1, network->encode2, network->encode3};
   for (size_t k = 0; k < 3; ++k) {
     // [16,in,3,3] -> [3,3,in,16]
     const auto weight = convolutions[k]

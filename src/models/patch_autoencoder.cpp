@@ -1,27 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/patch_autoencoder.h"
 
+#include <cmath>
+
 #include "core/error.h"
 
 namespace scintigen {
 
-namespace {
-torch::nn::Conv2d narrowing(int64_t in) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, kPatchMaps, 3));
+PatchLayerImpl::PatchLayerImpl(int64_t in, int64_t out, int64_t side, bool widens)
+    : widens(widens) {
+  const torch::NoGradGuard no_grad;
+  const double bound = 1 / std::sqrt(static_cast<double>((widens ? out : in) * side * side));
+  const auto draw = [&](torch::IntArrayRef shape) {
+    return torch::empty(shape).uniform_(-bound, bound);
+  };
+  weight = register_parameter("weight", draw({widens ? in : out, widens ? out : in, side, side}));
+  bias = register_parameter("bias", draw({out}));
 }
-torch::nn::ConvTranspose2d widening(int64_t out, int64_t side) {
-  return torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(kPatchMaps, out, side));
+
+torch::Tensor PatchLayerImpl::forward(const torch::Tensor& x) {
+  return widens ? torch::conv_transpose2d(x, weight, bias) : torch::conv2d(x, weight, bias);
 }
-}  // namespace
 
 PatchAutoencoderImpl::PatchAutoencoderImpl(int64_t modalities) : modalities(modalities) {
-  encode1 = register_module("encode1", narrowing(modalities));
-  encode2 = register_module("encode2", narrowing(kPatchMaps));
-  encode3 = register_module("encode3", narrowing(kPatchMaps));
-  decode1 = register_module("decode1", widening(kPatchMaps, 3));
-  decode2 = register_module("decode2", widening(kPatchMaps, 3));
-  decode3 = register_module("decode3", widening(kPatchMaps, 3));
-  decode4 = register_module("decode4", widening(modalities, 2));
+  encode1 = register_module("encode1", PatchLayer(modalities, kPatchMaps, 3, false));
+  encode2 = register_module("encode2", PatchLayer(kPatchMaps, kPatchMaps, 3, false));
+  encode3 = register_module("encode3", PatchLayer(kPatchMaps, kPatchMaps, 3, false));
+  decode1 = register_module("decode1", PatchLayer(kPatchMaps, kPatchMaps, 3, true));
+  decode2 = register_module("decode2", PatchLayer(kPatchMaps, kPatchMaps, 3, true));
+  decode3 = register_module("decode3", PatchLayer(kPatchMaps, kPatchMaps, 3, true));
+  decode4 = register_module("decode4", PatchLayer(kPatchMaps, modalities, 2, true));
 }
 
 torch::Tensor PatchAutoencoderImpl::encode(const torch::Tensor& patches) {

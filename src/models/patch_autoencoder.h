@@ -4,7 +4,9 @@
 //         what of it is inference: docs/methods.md, "Patch features".
 // Checked tests/models/test_patch_autoencoder.cpp against python3-torch (forward, loss, gradients)
 #pragma once
-#include <torch/nn.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
 
 #include <cstdint>
 
@@ -13,6 +15,16 @@ namespace scintigen {
 constexpr int64_t kPatchSide = 15;
 constexpr int64_t kPatchMaps = 16;     ///< channels of every hidden layer
 constexpr int64_t kPatchLatents = 64;  ///< 16 maps of 2 x 2
+
+/// A convolution without padding or, `widens`, its transpose, with bias; named and initialised as
+/// PyTorch's (uniform within 1 / sqrt(fan in), from LibTorch's generator).
+struct PatchLayerImpl : torch::nn::Module {
+  PatchLayerImpl(int64_t in, int64_t out, int64_t side, bool widens);
+  torch::Tensor forward(const torch::Tensor& x);
+  torch::Tensor weight, bias;  ///< [out,in,side,side], of the transpose [in,out,side,side]
+  bool widens;
+};
+TORCH_MODULE(PatchLayer);
 
 /// Encoder 15-13-6-4-2: 3x3, ReLU, 2x2 maximum (the last row and column fall away), 3x3, ReLU, 3x3,
 /// ReLU. Decoder 2-4-6-12-14-15: two 3x3 transposed, ReLU, nearest x2, 3x3 transposed, ReLU, 2x2
@@ -24,8 +36,8 @@ struct PatchAutoencoderImpl : torch::nn::Module {
   /// latents [N,64] -> patches [N,modalities,15,15] in (0,1).
   torch::Tensor decode(const torch::Tensor& latents);
 
-  torch::nn::Conv2d encode1{nullptr}, encode2{nullptr}, encode3{nullptr};
-  torch::nn::ConvTranspose2d decode1{nullptr}, decode2{nullptr}, decode3{nullptr}, decode4{nullptr};
+  PatchLayer encode1{nullptr}, encode2{nullptr}, encode3{nullptr};
+  PatchLayer decode1{nullptr}, decode2{nullptr}, decode3{nullptr}, decode4{nullptr};
   int64_t modalities;
 };
 TORCH_MODULE(PatchAutoencoder);
