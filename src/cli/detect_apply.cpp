@@ -67,9 +67,9 @@ class DetectApply : public Command {
       const auto maps = score_people(detector, scans, [&] { progress.advance(); });
       for (size_t p = 0; p < names.size(); ++p) write(detector, names[p], maps[p]);
     }
-    record.finish();
     require(skipped < static_cast<int64_t>(participants_.size()), "{}: nobody could be scored",
             cohort_);
+    record.finish();
     return skipped > 0 ? kSomeLeftOut : 0;
   }
 

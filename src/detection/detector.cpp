@@ -2,6 +2,7 @@
 #include "detection/detector.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "core/atomic_file.h"

@@ -6,7 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "detection/voxel_machines.h"
+#include "cohort/scaled_scans.h"
+#include "models/dense_patches.h"
 
 namespace scintigen {
 

@@ -32,8 +32,7 @@ class VoxelFitter {
         folds_(settings.folds),
         all_(controls, kPatchLatents, settings.one_class),
         features_(static_cast<size_t>(controls * kPatchLatents)),
-        kept_(features_.size()),
-        scores_(static_cast<size_t>(controls)) {
+        kept_(features_.size()) {
     for (int64_t f = 0; f < folds_; ++f)
       without_.push_back(std::make_unique<OneClassSolver>(controls - fold_size(f), kPatchLatents,
                                                           settings.one_class));
@@ -91,7 +90,7 @@ class VoxelFitter {
   int64_t controls_, folds_;
   OneClassSolver all_;
   std::vector<std::unique_ptr<OneClassSolver>> without_;
-  std::vector<float> features_, kept_, scores_;
+  std::vector<float> features_, kept_;
 };
 
 template <class T, class Get>
