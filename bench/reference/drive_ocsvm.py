@@ -19,7 +19,7 @@ import numpy  # noqa: E402
 import sklearn  # noqa: E402
 import sklearn.svm  # noqa: E402
 
-MACHINES, CONTROLS, FEATURES = int(os.environ.get("MACHINES", 1000)), int(os.environ.get("CONTROLS", 75)), 64
+MACHINES, CONTROLS, FEATURES = int(os.environ.get("MACHINES", 500)), int(os.environ.get("CONTROLS", 75)), 64
 ROUNDS = int(os.environ.get("ROUNDS", 7))
 
 

@@ -44,11 +44,10 @@ SCINTIGEN_INLINE void multiply_part(const Dual& dual, int64_t count, int64_t fro
 
 /// Notes where x is not 0, for multiply().
 SCINTIGEN_INLINE void choose(Dual& dual, const Eight* x) {
-  const auto* values = reinterpret_cast<const float*>(x);
   int64_t count = 0;
   for (int64_t j = 0; j < dual.controls; ++j) {
     dual.chosen[count] = static_cast<int32_t>(j);
-    count += values[j] != 0.0f;
+    count += (reinterpret_cast<const EightWhole*>(x)[j / 8][j % 8] & 0x7fffffff) != 0;
   }
   dual.count = count;
 }
@@ -187,11 +186,11 @@ SCINTIGEN_INLINE void conjugate_steps(Dual& dual, float tolerance) {
     multiply(dual, dual.direction, dual.product);
     const float bend = inner(dual.direction, dual.product, dual.blocks);
     if (!(bend > 0)) return;
-    const float wanted = inner(dual.direction, dual.residual, dual.blocks) / bend;
+    const float wanted = square / bend;
     Eight rooms = never;
     for (int64_t i = 0; i < dual.blocks; ++i) {
       const Eight p = dual.direction[i];
-      const Eight to = p < 0.0f ? -dual.a[i] / p : (dual.cap[i] - dual.a[i]) / p;
+      const Eight to = (p < 0.0f ? -dual.a[i] : dual.cap[i] - dual.a[i]) / p;
       const Eight room = p != 0.0f ? to : never;
       rooms = room < rooms ? room : rooms;
     }
