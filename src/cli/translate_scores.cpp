@@ -22,8 +22,7 @@ const std::vector<std::string> kCountColumns = {
 std::string cell(double value) { return std::isfinite(value) ? number_text(value) : "n/a"; }
 
 /// Planes that training would have taken of this person and that were translated.
-std::vector<int64_t> scored_planes(const TranslatedPerson& made,
-                                   const PairedPerson& person) {
+std::vector<int64_t> scored_planes(const TranslatedPerson& made, const PairedPerson& person) {
   std::vector<int64_t> planes;
   for (const int64_t k : made.pixels.planes)
     if (person.is_chosen(k)) planes.push_back(k);
@@ -98,9 +97,9 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
       }
     });
     for (size_t n = 0; n < planes.size(); ++n) {
-      std::vector<std::string> cells = {
-          method, person.participant_id, subject.role, std::to_string(planes[n]),
-          std::to_string(person.place_of(planes[n], places))};
+      std::vector<std::string> cells = {method, person.participant_id, subject.role,
+                                        std::to_string(planes[n]),
+                                        std::to_string(person.place_of(planes[n], places))};
       for (const double value : measures[n]) cells.push_back(cell(value));
       slices_.add_row(std::move(cells));
     }
@@ -126,8 +125,8 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
           const auto count = static_cast<int64_t>(planes.size());
           const int64_t first = std::max<int64_t>(0, std::min(put, count - kBaselineBatch));
           for (int64_t n = 0; n < pieces.size(0); ++n)
-            places.push_back(person.place_of(
-                planes[static_cast<size_t>((first + n) % count)], places));
+            places.push_back(
+                person.place_of(planes[static_cast<size_t>((first + n) % count)], places));
           return predict(translator.summary().baselines, name, pieces, places);
         },
         kBaselineBatch,

@@ -75,8 +75,8 @@ PairedSummary read_summary(const std::map<std::string, torch::Tensor>& tensors,
     summary.inputs.push_back(
         input_likeness_from_json(inputs[c], coarse[static_cast<int64_t>(c)], where));
   summary.baselines = baselines_from_json(
-      part("baselines"), tensor(kLevelMean, {places, settings.side, settings.side}),
-      channels, where);
+      part("baselines"), tensor(kLevelMean, {places, settings.side, settings.side}), channels,
+      where);
   return summary;
 }
 

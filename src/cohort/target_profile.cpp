@@ -133,7 +133,8 @@ bool is_masked(const PairedPerson& person) {
   if (person.mask_file.empty()) return false;
   const auto outside = person.brain() <= 0;
   for (const int64_t part : {1, 2, 3}) {
-    const int64_t k = std::clamp<int64_t>(person.first + part * person.count / 4, 0, person.grid.nk - 1);
+    const int64_t k =
+        std::clamp<int64_t>(person.first + part * person.count / 4, 0, person.grid.nk - 1);
     const auto values = person.target.voxels[k].masked_select(outside[k]);
     if (values.numel() > 0 && (values != 0).any().item<bool>()) return false;
   }
@@ -221,8 +222,9 @@ std::vector<PlaneRange> plane_ranges(const TargetProfile& profile, const PairedP
   std::vector<double> factors(profile.shape.begin(), profile.shape.end());
   if (rule == "input" && profile.by_slice)
     for (size_t c = 0; c < profile.gain.size(); ++c) {
-      const auto relative = relative_input(
-          brightness(ranges_of(person.inputs[c], planes_of(person, places))), profile.input_shape[c]);
+      const auto relative =
+          relative_input(brightness(ranges_of(person.inputs[c], planes_of(person, places))),
+                         profile.input_shape[c]);
       for (size_t n = 0; n < factors.size(); ++n)
         factors[n] *= std::exp(profile.gain[c] * relative[n]);
     }

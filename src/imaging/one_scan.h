@@ -8,6 +8,11 @@
 
 namespace scintigen {
 
+/// PET and SPECT: uptake of a tracer, where MRI shows anatomy.
+inline bool is_emission(const std::string& modality) {
+  return modality == "pet" || modality == "spect";
+}
+
 /// The one series of a folder that can be used. `where` begins each message.
 /// throws  Error: no DICOM files; none usable (why); several
 DicomSeries only_series(const std::filesystem::path& folder, const std::string& where);

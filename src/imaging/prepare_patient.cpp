@@ -28,8 +28,6 @@ namespace {
 constexpr double kDisplay_mm = 2;  // of the quality picture
 constexpr std::array<int64_t, 3> kDisplayMatrix = {104, 128, 100};
 
-bool is_emission(const std::string& modality) { return modality == "pet" || modality == "spect"; }
-
 /// A scan on its way.
 struct Scan {
   const ScanSource* source;
@@ -192,11 +190,10 @@ void Preparation::register_scan(Scan& scan) {
   const auto& first = reference();
   RegistrationSettings settings;
   settings.threads = threads_;
-  const bool by_uptake = scan.source->modality == "spect" &&
-                         !is_emission(first.source->modality) && first.mask.voxels.defined();
-  scan.registration = by_uptake
-                          ? register_spect(first.volume, first.mask, scan.volume, settings)
-                          : register_volumes(first.volume, scan.volume, settings);
+  const bool by_uptake = scan.source->modality == "spect" && !is_emission(first.source->modality) &&
+                         first.mask.voxels.defined();
+  scan.registration = by_uptake ? register_spect(first.volume, first.mask, scan.volume, settings)
+                                : register_volumes(first.volume, scan.volume, settings);
   scan.reference_to_scan = scan.registration->fixed_to_moving;
   scan.record["registration"] = registration_record(*scan.registration);
   const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);

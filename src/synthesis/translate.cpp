@@ -131,7 +131,8 @@ std::vector<int64_t> planes_to_translate(const PairedPerson& person, const std::
   const auto brain = which == "brain" ? person.brain() : torch::Tensor();
   std::vector<int64_t> planes;
   for (int64_t k = 0; k < person.grid.nk; ++k) {
-    if (which == "all" || person.is_chosen(k) || (brain.defined() && (brain[k] > 0).any().item<bool>()))
+    if (which == "all" || person.is_chosen(k) ||
+        (brain.defined() && (brain[k] > 0).any().item<bool>()))
       planes.push_back(k);
   }
   return planes;

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "cohort/paired_summary.h"
+#include "cohort/people_split.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -81,35 +82,6 @@ int64_t levels_of(int64_t side) {
   return levels;
 }
 
-/// Who is trained on and who is held out, by patient.
-struct People {
-  std::vector<std::string> training, held_out;
-};
-
-People split_people(const VolumeCohort& cohort, Pix2pixTraining& settings, uint64_t seed) {
-  auto people = cohort.participants();
-  const auto take = [&](const std::string& id, const char* flag) {
-    const auto at = std::find(people.begin(), people.end(), id);
-    const auto near = at == people.end() ? nearest_word(id, people) : std::nullopt;
-    require(at != people.end(), "{} {}: not in {}{}", flag, id, cohort.table.name,
-            near ? "; did you mean " + *near + "?" : "");
-    people.erase(at);
-  };
-  for (const auto& id : settings.leave_out) take(id, "--leave-out");
-  if (settings.held_out.empty()) {
-    const auto count = static_cast<int64_t>(people.size());
-    require(settings.hold_out < count, "{}: {} people to hold out of {}; somebody must be left",
-            cohort.table.name, settings.hold_out, count);
-    const auto order = Random(seed, "hold out").permutation(count);
-    for (int64_t k = 0; k < settings.hold_out; ++k)
-      settings.held_out.push_back(people[static_cast<size_t>(order[static_cast<size_t>(k)])]);
-    std::sort(settings.held_out.begin(), settings.held_out.end());
-  }
-  for (const auto& id : settings.held_out) take(id, "--held-out");
-  require(!people.empty(), "{}: nobody is left to train on", cohort.table.name);
-  return {people, settings.held_out};
-}
-
 class Pix2pixRecipe : public Recipe {
  public:
   Pix2pixRecipe(const std::string& folder, Pix2pixTraining& settings,
@@ -120,7 +92,8 @@ class Pix2pixRecipe : public Recipe {
     space_ = cohort.space;
     settings.network.levels = levels_of(settings.data.side);
     settings.network.inputs = static_cast<int64_t>(settings.data.inputs.size());
-    const auto people = split_people(cohort, settings, seed);
+    const auto people =
+        split_people(cohort, settings.hold_out, settings.held_out, settings.leave_out, seed);
     settings_ = settings;
     training_ = std::make_unique<PairedSlices>(cohort, people.training, settings.data);
     held_out_ = std::make_unique<PairedSlices>(cohort, people.held_out, settings.data);
