@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "metrics/structural_similarity.h"
 #include "metrics/translation_scores.h"
 
 namespace scintigen {
@@ -24,8 +25,12 @@ TEST(TranslationScores, OfASliceAreTheMetricsOfItsPair) {
   EXPECT_NEAR(found[2], 20 * std::log10(2 / found[0]), 1e-6);              // psnr, range 2
   EXPECT_NEAR(found[4], 0.2, 1e-6);                                        // rmse_brain
   EXPECT_NEAR(found[5], 20, 1e-4);                                         // psnr_brain
-  EXPECT_LT(found[3], 1);
-  EXPECT_GT(found[3], 0.5);
+  const auto pair = image_pair(real.unsqueeze(0), made.unsqueeze(0), brain.unsqueeze(0));
+  const auto similarity =
+      structural_similarity(pair, {2, -1}, SimilarityWindow::kGaussian, SimilarityExtent::kSlice);
+  EXPECT_EQ(found[3], similarity.value);
+  EXPECT_EQ(found[6], similarity.in_mask);
+  EXPECT_NE(found[3], found[6]);
   const auto same = slice_measures(real, real, {});
   EXPECT_EQ(same[0], 0);
   EXPECT_NEAR(same[3], 1, 1e-12);
