@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_fastgan WEIGHTS.safetensors step|generate float32|bfloat16 THREADS
-// Prints what it computes once, for the driver to compare, then serves repetitions (serve.h). step: one training step (both gradients, both Adam
-// updates). generate: one batch of 64 images in eval mode.
+// Prints what it computes once, for the driver to compare, then serves repetitions (serve.h). step:
+// one training step (both gradients, both Adam updates). generate: one batch of 64 images in eval
+// mode.
 #include "models/fastgan.h"
 
 #include <torch/torch.h>

@@ -27,7 +27,8 @@ UnetGenerator generator_of(const TensorFile& file, double dropout, torch::Scalar
 /// Both networks and their optimisers.
 struct Trainer {
   Trainer(const TensorFile& file, double dropout, torch::ScalarType compute)
-      : generator(generator_of(file, dropout, compute)), discriminator(PatchDiscriminatorSettings{}) {
+      : generator(generator_of(file, dropout, compute)),
+        discriminator(PatchDiscriminatorSettings{}) {
     load(*discriminator, file, "discriminator.");
     discriminator->set_compute_type(compute);
     AdamSettings settings;

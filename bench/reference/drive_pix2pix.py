@@ -58,7 +58,7 @@ def main(program, work):
 
         made = side(torch.contiguous_format)()
         expected = [made.mean().item(), made.abs().mean().item()]
-    compare(NAMES[work], program, work, tensors, expected, side(torch.contiguous_format), rounds=5, repeats=1, warm=1,
+    compare(NAMES[work], program, work, tensors, expected, side(torch.contiguous_format), rounds=5, repeats=1, warm=1 if work == "step" else 0,
             images=SLICES if work == "translate" else 0, others=[(label, side(layout)) for label, layout in wanted])
 
 

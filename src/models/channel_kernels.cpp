@@ -37,8 +37,8 @@ SCINTIGEN_INLINE float exp_minus(float x) {
 }
 SCINTIGEN_INLINE float sigmoid(float x) { return 1.0f / (1.0f + exp_minus(x)); }
 
-/// `value` where z > 0, elsewhere slope times `value`. As a sum of two choices: GCC makes a branch of
-/// `z > 0 ? 1 : slope` times `value`, and then no vector instructions.
+/// `value` where z > 0, elsewhere slope times `value`. As a sum of two choices: GCC makes a branch
+/// of `z > 0 ? 1 : slope` times `value`, and then no vector instructions.
 SCINTIGEN_INLINE float leaky(float value, float z, float slope) {
   const float kept = z > 0 ? value : 0.0f, reduced = z > 0 ? 0.0f : value;
   return kept + slope * reduced;
@@ -436,19 +436,19 @@ void box_sum(const T* x, int64_t n, int64_t height, int64_t width, int64_t chann
   });
 }
 
-#define SCINTIGEN_INSTANTIATE(T)                                                                  \
-  template void channel_moments(const T*, int64_t, int64_t, float*, float*);                      \
-  template void leaky_forward(const T*, const float*, const float*, const T*, float, int64_t,     \
-                              int64_t, T*, int64_t);                                              \
-  template void leaky_backward_sums(const T*, int64_t, const T*, const float*, const float*,      \
-                                    const float*, float, int64_t, int64_t, float*, float*);       \
-  template void leaky_backward(const T*, int64_t, const T*, const float*, const float*, float,    \
-                               const float*, const float*, const float*, int64_t, int64_t, T*);   \
-  template void gate_forward(const T*, const float*, const float*, int64_t, int64_t, T*);         \
-  template void gate_backward_sums(const T*, const T*, const float*, const float*, const float*,  \
-                                   int64_t, int64_t, float*, float*);                             \
-  template void gate_backward(const T*, const T*, const float*, const float*, const float*,       \
-                              const float*, const float*, int64_t, int64_t, T*);                  \
+#define SCINTIGEN_INSTANTIATE(T)                                                                 \
+  template void channel_moments(const T*, int64_t, int64_t, float*, float*);                     \
+  template void leaky_forward(const T*, const float*, const float*, const T*, float, int64_t,    \
+                              int64_t, T*, int64_t);                                             \
+  template void leaky_backward_sums(const T*, int64_t, const T*, const float*, const float*,     \
+                                    const float*, float, int64_t, int64_t, float*, float*);      \
+  template void leaky_backward(const T*, int64_t, const T*, const float*, const float*, float,   \
+                               const float*, const float*, const float*, int64_t, int64_t, T*);  \
+  template void gate_forward(const T*, const float*, const float*, int64_t, int64_t, T*);        \
+  template void gate_backward_sums(const T*, const T*, const float*, const float*, const float*, \
+                                   int64_t, int64_t, float*, float*);                            \
+  template void gate_backward(const T*, const T*, const float*, const float*, const float*,      \
+                              const float*, const float*, int64_t, int64_t, T*);                 \
   template void box_sum(const T*, int64_t, int64_t, int64_t, int64_t, int64_t, T*);
 SCINTIGEN_INSTANTIATE(float)
 SCINTIGEN_INSTANTIATE(BFloat16)

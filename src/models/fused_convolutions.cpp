@@ -158,9 +158,8 @@ TileShape with_tiles(TileShape shape, const Tensor& x) {
 }
 
 TileShape tile_shape(const Tensor& x, const Tensor& weight, int64_t stride) {
-  return with_tiles({x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0), weight.size(2),
-                     stride},
-                    x);
+  return with_tiles(
+      {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0), weight.size(2), stride}, x);
 }
 
 struct TileConvolution : torch::autograd::Function<TileConvolution> {
@@ -283,9 +282,14 @@ struct NarrowConvolution : torch::autograd::Function<NarrowConvolution> {
     const auto &x = saved[0], &taps = saved[1], g = last(grads[0]);
     const bool widens = ctx->saved_data["widens"].toBool();
     const auto &narrow = widens ? x : g, &wide = widens ? g : x;
-    const NarrowShape s{x.size(0),       narrow.size(2), narrow.size(3),
-                        narrow.size(1),  wide.size(2),   wide.size(3),
-                        wide.size(1),    ctx->saved_data["stride"].toInt(),
+    const NarrowShape s{x.size(0),
+                        narrow.size(2),
+                        narrow.size(3),
+                        narrow.size(1),
+                        wide.size(2),
+                        wide.size(3),
+                        wide.size(1),
+                        ctx->saved_data["stride"].toInt(),
                         ctx->saved_data["padding"].toInt()};
     Tensor gx, gtaps;
     if (ctx->needs_input_grad(0)) {
@@ -312,8 +316,8 @@ c10::optional<NarrowForm> narrow_form(const Tensor& x, const Tensor& weight, int
   if (!is_4x4(x, weight)) return {};
   const int64_t height = (x.size(2) + 2 * padding - 4) / stride + 1,
                 width = (x.size(3) + 2 * padding - 4) / stride + 1;
-  const NarrowShape widening{x.size(0), x.size(2), x.size(3), x.size(1), height,
-                             width,     weight.size(0), stride, padding};
+  const NarrowShape widening{x.size(0), x.size(2),      x.size(3), x.size(1), height,
+                             width,     weight.size(0), stride,    padding};
   if (narrow_convolution_applies(widening))
     return NarrowForm{widening, weight.permute({2, 3, 1, 0}).contiguous(), true};
   // Of stride 1 it is the adjoint of a widening one with the taps in opposite order.
@@ -325,8 +329,9 @@ c10::optional<NarrowForm> narrow_form(const Tensor& x, const Tensor& weight, int
 }
 
 c10::optional<NarrowForm> narrow_transposed_form(const Tensor& x, const Tensor& weight) {
-  const NarrowShape shape{x.size(0), 2 * x.size(2), 2 * x.size(3), weight.size(1), x.size(2),
-                          x.size(3), x.size(1),     2,             1};
+  const NarrowShape shape{x.size(0), 2 * x.size(2), 2 * x.size(3), weight.size(1),
+                          x.size(2), x.size(3),     x.size(1),     2,
+                          1};
   if (!is_4x4(x, weight) || !narrow_convolution_applies(shape)) return {};
   return NarrowForm{shape, weight.permute({2, 3, 1, 0}).contiguous(), false};
 }

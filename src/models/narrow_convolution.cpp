@@ -44,14 +44,13 @@ void gather_taps(const NarrowShape& s, const float* narrow, int64_t first, int64
   std::fill_n(taps, kChunk * kPanel, 0.0f);
   for (int64_t p = 0; p < count; ++p) {
     each_tap(s, first + p, [&](int64_t tap, int64_t at) {
-      for (int64_t c = 0; c < s.narrow; ++c)
-        taps[p * kPanel + tap * s.narrow + c] = narrow[at + c];
+      for (int64_t c = 0; c < s.narrow; ++c) taps[p * kPanel + tap * s.narrow + c] = narrow[at + c];
     });
   }
 }
 
-/// Rows `channel`.. of whole chunks; the last ones, which are no whole register tile, through a copy
-/// whose rest is 0.
+/// Rows `channel`.. of whole chunks; the last ones, which are no whole register tile, through a
+/// copy whose rest is 0.
 const float* whole_tiles(const NarrowShape& s, const float* wide, int64_t first, int64_t count) {
   const float* from = wide + first * s.wide;
   if (count % kTile == 0) return from;

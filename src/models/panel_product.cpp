@@ -21,9 +21,8 @@ using c10::BFloat16;
 namespace {
 
 bool avx512() {
-  static const bool all =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  static const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return all;
 }
 
@@ -40,7 +39,8 @@ SCINTIGEN_AVX512_BF16 inline void store_sum(__m512 low, __m512 high, BFloat16* c
   _mm512_storeu_si512(c, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-/// 4 rows and 16 columns: eight sums are what the latency of two units wants, and 11 of 16 registers.
+/// 4 rows and 16 columns: eight sums are what the latency of two units wants, and 11 of 16
+/// registers.
 SCINTIGEN_AVX2 inline void multiply_quarter(const LeftSide<float>& left, const float* a,
                                             const float* b, int64_t depth, int64_t blocks, float* c,
                                             int64_t row_step, bool accumulate) {
@@ -88,9 +88,9 @@ SCINTIGEN_AVX2 void multiply_avx2(const LeftSide<float>& left, const float* righ
   }
 }
 
-SCINTIGEN_AVX512 void multiply_avx512(const LeftSide<float>& left, const float* right, int64_t depth,
-                               int64_t blocks, int64_t tiles, float* c, int64_t row_step,
-                               int64_t tile_step, bool accumulate) {
+SCINTIGEN_AVX512 void multiply_avx512(const LeftSide<float>& left, const float* right,
+                                      int64_t depth, int64_t blocks, int64_t tiles, float* c,
+                                      int64_t row_step, int64_t tile_step, bool accumulate) {
   const int64_t step = left.row_step;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     __m512 sum[kTile][2];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products with AVX-512 or AVX2 for the shapes that oneDNN is slow at: few rows, or weights larger
-// than the activations. A matrix [rows,columns] is kept as panels of 32 columns, [columns /
+// Matrix products with AVX-512 or AVX2 for the shapes that oneDNN is slow at: few rows, or weights
+// larger than the activations. A matrix [rows,columns] is kept as panels of 32 columns, [columns /
 // 32][rows][32]: what the innermost loop reads and writes is contiguous. In bfloat16 the right side
 // holds pairs of rows, [columns / 32][rows / 2][32][2], because the instruction multiplies pairs;
 // products are summed in float32. Does: one thread's work, to be called from a parallel loop.  Does

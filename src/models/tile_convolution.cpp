@@ -55,7 +55,8 @@ const T* seen_points(const TileShape& s, const T* x, const Group& group, Aligned
 
 /// The transformed gradients of 32 outputs from `channel`, [products][rows][32].
 template <class T>
-void spread_points(const TileShape& s, const T* gy, const Group& group, int64_t channel, T* points) {
+void spread_points(const TileShape& s, const T* gy, const Group& group, int64_t channel,
+                   T* points) {
   tile_output_adjoint(s, gy, group.first, group.last, group.steps(kPanel), channel, points);
   group.clear_rest(s.products(), kPanel, points);
 }
@@ -179,9 +180,9 @@ SCINTIGEN_CLONES void round_all(const float* from, int64_t count, BFloat16* to) 
 }  // namespace
 
 bool tile_convolution_applies(const TileShape& s, bool bfloat16) {
-  return panel_product_runs(bfloat16) && !(bfloat16 && s.points() > 4) && s.in % kPanel == 0 && s.out % kPanel == 0 &&
-         s.images > 0 && s.height > 1 && s.width > 1 && s.height % s.stride == 0 &&
-         s.width % s.stride == 0;
+  return panel_product_runs(bfloat16) && !(bfloat16 && s.points() > 4) && s.in % kPanel == 0 &&
+         s.out % kPanel == 0 && s.images > 0 && s.height > 1 && s.width > 1 &&
+         s.height % s.stride == 0 && s.width % s.stride == 0;
 }
 
 template <class T>

@@ -41,11 +41,8 @@ struct TwoTapsFourOutputs {
   static constexpr int kPoints = 5, kTaps = 2, kOutputs = 4, kStride = 2;
   static constexpr float kIn[5][5] = {
       {2, -1, -2, 1, 0}, {0, -2, -1, 1, 0}, {0, 2, -3, 1, 0}, {0, -1, 0, 1, 0}, {0, 2, -1, -2, 1}};
-  static constexpr float kTap[5][2] = {{1 / 2.f, 0},
-                                       {-1 / 2.f, -1 / 2.f},
-                                       {-1 / 6.f, 1 / 6.f},
-                                       {1 / 6.f, 2 / 6.f},
-                                       {0, 1}};
+  static constexpr float kTap[5][2] = {
+      {1 / 2.f, 0}, {-1 / 2.f, -1 / 2.f}, {-1 / 6.f, 1 / 6.f}, {1 / 6.f, 2 / 6.f}, {0, 1}};
   static constexpr float kOut[4][5] = {
       {1, 1, 1, 1, 0}, {0, 1, -1, 2, 0}, {0, 1, 1, 4, 0}, {0, 1, -1, 8, 1}};
 };
@@ -53,11 +50,10 @@ struct TwoTapsFourOutputs {
 /// Four outputs of four taps, by the points 0, 1, -1, 2, -2, 1/2 and infinity.
 struct FourTaps {
   static constexpr int kPoints = 7, kTaps = 4, kOutputs = 4, kStride = 1;
-  static constexpr float kIn[7][7] = {
-      {-2, 4, 2.5f, -5, -0.5f, 1, 0},  {0, 2, -2, -4.5f, 0.5f, 1, 0},
-      {0, -2, 6, -3.5f, -1.5f, 1, 0},  {0, 1, -1.5f, -2, 1.5f, 1, 0},
-      {0, -1, 2.5f, 0, -2.5f, 1, 0},   {0, 4, 0, -5, 0, 1, 0},
-      {0, -2, 4, 2.5f, -5, -0.5f, 1}};
+  static constexpr float kIn[7][7] = {{-2, 4, 2.5f, -5, -0.5f, 1, 0}, {0, 2, -2, -4.5f, 0.5f, 1, 0},
+                                      {0, -2, 6, -3.5f, -1.5f, 1, 0}, {0, 1, -1.5f, -2, 1.5f, 1, 0},
+                                      {0, -1, 2.5f, 0, -2.5f, 1, 0},  {0, 4, 0, -5, 0, 1, 0},
+                                      {0, -2, 4, 2.5f, -5, -0.5f, 1}};
   static constexpr float kTap[7][4] = {{-1 / 2.f, 0, 0, 0},
                                        {-1 / 3.f, -1 / 3.f, -1 / 3.f, -1 / 3.f},
                                        {1 / 9.f, -1 / 9.f, 1 / 9.f, -1 / 9.f},
@@ -130,14 +126,14 @@ SCINTIGEN_INLINE void sandwich(const float (&from)[Matrix::kColumns][Matrix::kCo
   float half[R][C];
   unrolled<R>([&](auto r) SCINTIGEN_INLINE_LAMBDA {
     unrolled<C>([&](auto c) SCINTIGEN_INLINE_LAMBDA {
-      half[r][c] = weighted_sum<Matrix, r>(
-          [&](auto k) SCINTIGEN_INLINE_LAMBDA { return from[k][c]; });
+      half[r][c] =
+          weighted_sum<Matrix, r>([&](auto k) SCINTIGEN_INLINE_LAMBDA { return from[k][c]; });
     });
   });
   unrolled<R>([&](auto r) SCINTIGEN_INLINE_LAMBDA {
     unrolled<R>([&](auto q) SCINTIGEN_INLINE_LAMBDA {
-      to[r][q] = weighted_sum<Matrix, q>(
-          [&](auto k) SCINTIGEN_INLINE_LAMBDA { return half[r][k]; });
+      to[r][q] =
+          weighted_sum<Matrix, q>([&](auto k) SCINTIGEN_INLINE_LAMBDA { return half[r][k]; });
     });
   });
 }
@@ -176,9 +172,8 @@ SCINTIGEN_INLINE void from_points(const float* points, int64_t step, int64_t cou
   for (int64_t c = 0; c < count; ++c) {
     float seen[C][C], made[R][R];
     unrolled<C>([&](auto i) SCINTIGEN_INLINE_LAMBDA {
-      unrolled<C>([&](auto j) SCINTIGEN_INLINE_LAMBDA {
-        seen[i][j] = points[(i * C + j) * step + c];
-      });
+      unrolled<C>([&](auto j)
+                      SCINTIGEN_INLINE_LAMBDA { seen[i][j] = points[(i * C + j) * step + c]; });
     });
     sandwich<Matrix>(seen, made);
     unrolled<R>([&](auto i) SCINTIGEN_INLINE_LAMBDA {
@@ -191,15 +186,15 @@ SCINTIGEN_INLINE void from_points(const float* points, int64_t step, int64_t cou
 }
 
 // Compiled for each instruction set. (A template cannot be multiversioned, so: one for each.)
-#define SCINTIGEN_TO_POINTS(T, ...)                                                               \
-  SCINTIGEN_CLONES void to_points(__VA_ARGS__, Grid<const T> from, int64_t count, T* p,           \
-                                  int64_t step) {                                                 \
-    to_points<__VA_ARGS__>(from, count, p, step);                                                 \
+#define SCINTIGEN_TO_POINTS(T, ...)                                                     \
+  SCINTIGEN_CLONES void to_points(__VA_ARGS__, Grid<const T> from, int64_t count, T* p, \
+                                  int64_t step) {                                       \
+    to_points<__VA_ARGS__>(from, count, p, step);                                       \
   }
-#define SCINTIGEN_FROM_POINTS(T, add, ...)                                                        \
-  SCINTIGEN_CLONES void from_points(__VA_ARGS__, const float* p, int64_t step, int64_t count,     \
-                                    Grid<T> to) {                                                 \
-    from_points<__VA_ARGS__, add>(p, step, count, to);                                            \
+#define SCINTIGEN_FROM_POINTS(T, add, ...)                                                    \
+  SCINTIGEN_CLONES void from_points(__VA_ARGS__, const float* p, int64_t step, int64_t count, \
+                                    Grid<T> to) {                                             \
+    from_points<__VA_ARGS__, add>(p, step, count, to);                                        \
   }
 #define SCINTIGEN_MAPS_OF(Kind, T)              \
   SCINTIGEN_TO_POINTS(T, In<Kind>)              \

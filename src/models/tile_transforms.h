@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Minimal filtering (Winograd 1980; Lavin & Gray 2016): a tile of outputs from fewer products a pair
-// of channels than its direct sum has.
+// Minimal filtering (Winograd 1980; Lavin & Gray 2016): a tile of outputs from fewer products a
+// pair of channels than its direct sum has.
 //   convolution 3x3, stride 1: tiles of 2x2 outputs from 16 products instead of 36
 //   convolution 4x4, stride 1: tiles of 4x4 from 49 instead of 256
-//   convolution 4x4, stride 2: on the four phases of the input it is a 2x2 convolution; tiles of 2x2
-//   from 9 instead of 16 products each, or of 4x4 from 25 instead of 64
+//   convolution 4x4, stride 2: on the four phases of the input it is a 2x2 convolution; tiles of
+//   2x2 from 9 instead of 16 products each, or of 4x4 from 25 instead of 64
 // all with padding 1. Here are the linear maps around the products and their adjoints, one thread's
 // work. With 9 or 16 products coefficients are 0, 1, -1, 1/2: in float32 the result is as exact as
 // the direct sum; in bfloat16 the transformed pixels and weights are rounded too: about twice the
@@ -68,13 +68,13 @@ void tile_output_adjoint(const TileShape& shape, const T* gy, int64_t first, int
 void tile_weight(const TileShape& shape, const float* weight, int64_t first, int64_t last,
                  int64_t channel, float* u);
 
-/// The same with rows and columns exchanged: 32 rows of depth from `row`, of one phase, as lanes -> u
-/// [products][outputs first..last-1][32], point p at p point_step.
+/// The same with rows and columns exchanged: 32 rows of depth from `row`, of one phase, as lanes ->
+/// u [products][outputs first..last-1][32], point p at p point_step.
 void tile_weight_transposed(const TileShape& shape, const float* weight, int64_t row, int64_t first,
                             int64_t last, int64_t point_step, float* u);
 
-/// The adjoint of tile_weight: u [products][rows first..last-1][32] -> those rows' taps of gweight (assigned, not
-/// added).
+/// The adjoint of tile_weight: u [products][rows first..last-1][32] -> those rows' taps of gweight
+/// (assigned, not added).
 void tile_weight_adjoint(const TileShape& shape, const float* u, int64_t first, int64_t last,
                          int64_t channel, float* gweight);
 

@@ -157,7 +157,8 @@ torch::Tensor PatchDiscriminatorImpl::forward(const torch::Tensor& x) {
     } else if (stage.norm) {
       y = norm_leaky(kernel->convolve(y, stage.stride, 1), stage.norm->state(), kLeakySlope);
     } else {
-      y = bias_leaky(convolution(y, kernel->weight, {}, stage.stride, 1), kernel->bias, kLeakySlope);
+      y = bias_leaky(convolution(y, kernel->weight, {}, stage.stride, 1), kernel->bias,
+                     kLeakySlope);
     }
   }
   return y.to(torch::kFloat);

@@ -13,7 +13,6 @@
 namespace scintigen {
 namespace {
 
-
 double distance(const at::Tensor& a, const at::Tensor& b) {
   return ((a.to(torch::kDouble) - b).norm() / b.norm()).item<double>();
 }
@@ -50,7 +49,9 @@ class TileConvolution : public testing::TestWithParam<TileShape> {
 };
 
 // Coefficients up to 3 amplify float32's rounding.
-TEST_P(TileConvolution, EqualsThePlainSum) { compare<float>(GetParam().points() < 5 ? 2e-6 : 1e-5); }
+TEST_P(TileConvolution, EqualsThePlainSum) {
+  compare<float>(GetParam().points() < 5 ? 2e-6 : 1e-5);
+}
 // One rounding to bfloat16 is 2^-9 = 0.002 relative; pixels, weights and result are rounded once or
 // twice each.
 TEST_P(TileConvolution, EqualsThePlainSumInBfloat16) {
@@ -92,8 +93,7 @@ TEST_P(NarrowConvolution, EqualsThePlainSum) {
   Random random(11, "narrow");
   const at::Tensor x = random.normal_tensor({images, height, width, narrow});
   const at::Tensor weight = random.normal_tensor({4, 4, narrow, wide});
-  const at::Tensor gy =
-      random.normal_tensor({images, shape.wide_height, shape.wide_width, wide});
+  const at::Tensor gy = random.normal_tensor({images, shape.wide_height, shape.wide_width, wide});
   const auto plain_x = x.to(torch::kDouble).permute({0, 3, 1, 2}).requires_grad_();
   const auto plain_weight = weight.to(torch::kDouble).permute({3, 2, 0, 1}).requires_grad_();
   const auto plain_y = at::conv2d(plain_x, plain_weight, {}, stride, padding);
