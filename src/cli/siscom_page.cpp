@@ -10,7 +10,8 @@ namespace scintigen {
 namespace {
 
 std::string place(const Point& mm) {
-  return fmt::format("{:.0f}, {:.0f}, {:.0f}", mm[0] + 0.0, mm[1] + 0.0, mm[2] + 0.0);
+  const auto whole = [](double value) { return std::round(value) + 0.0; };  // no minus 0
+  return fmt::format("{:.0f}, {:.0f}, {:.0f}", whole(mm[0]), whole(mm[1]), whole(mm[2]));
 }
 
 std::string figure_or_none(const std::optional<double>& value, int digits = 3) {
@@ -123,7 +124,8 @@ ResultSection methods_section(const SiscomSettings& settings, const SiscomResult
     section.paragraphs.push_back(
         fmt::format("{}: factor on the {} scan's counts {}; difference {} % on average, SD {} %.",
                     made.name, made.name, figure_text(made.subtraction.factors.interictal_factor),
-                    figure_text(made.subtraction.mean), figure_text(made.subtraction.sd)));
+                    fmt::format("{:.2f}", std::round(100 * made.subtraction.mean) / 100 + 0.0),
+                    figure_text(made.subtraction.sd)));
   return section;
 }
 

@@ -20,10 +20,10 @@ Overlay head() {
   overlay.anatomy = empty_volume(centred_grid(10, 12, 8, 2), "1");
   overlay.anatomy.voxels.fill_(100);
   overlay.scores = empty_volume(centred_grid(10, 12, 8, 2), "1");
-  overlay.scores.voxels[3][9][8] = 5;   // head's lower half, front, patient's right
+  overlay.scores.voxels[3][4][3] = 5;   // away from the letters in the corners
   overlay.scores.voxels[3][2][1] = -5;  // back, left
   overlay.scores.voxels[3][5][5] = 1.9F;
-  overlay.at = transform_point(overlay.anatomy.voxel_to_world, {8, 9, 3});
+  overlay.at = transform_point(overlay.anatomy.voxel_to_world, {3, 4, 3});
   return overlay;
 }
 
@@ -34,7 +34,7 @@ TEST(OverlayPicture, ScoresStandWhereTheyAre) {
   const auto axial = [&](int64_t i, int64_t j) {
     return pixel(picture, 8 + 4 * (9 - i) + 1, 8 + 4 * (11 - j) + 1);
   };
-  EXPECT_EQ(axial(8, 9), (Colour{255, 250, 190}));  // the highest score
+  EXPECT_EQ(axial(3, 4), (Colour{255, 250, 190}));  // the highest score
   EXPECT_EQ(axial(1, 2), (Colour{205, 250, 255}));  // the lowest
   EXPECT_EQ(axial(5, 5), (Colour{255, 255, 255}));  // under the threshold: anatomy
 }
@@ -43,9 +43,9 @@ TEST(OverlayPicture, ColoursGrowLighterOnBothSides) {
   auto overlay = head();
   overlay.highest = 6;
   const auto brightness = [&](float score) {
-    overlay.scores.voxels[3][9][8] = score;
+    overlay.scores.voxels[3][4][3] = score;
     const auto picture = overlay_picture(overlay, 4);
-    const auto colour = pixel(picture, 8 + 4 * 1 + 1, 8 + 4 * 2 + 1);
+    const auto colour = pixel(picture, 8 + 4 * 6 + 1, 8 + 4 * 7 + 1);
     return int(colour[0]) + colour[1] + colour[2];
   };
   for (const float sign : {1.F, -1.F}) {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# siscom on a simulated person: maps, clusters, page, two interictal scans beside each other, doubt, DICOM.
+# siscom on a simulated person: maps, clusters, page, two interictal scans beside each other, DICOM.
 works "$SCINTIGEN" simulate --like epilepsy-spect --participants 1 --spect-iterations 1 --out scans
 spect=scans/sub-001
 ictal=$spect/ses-ictal/spect/sub-001_ses-ictal_spect.nii.gz
