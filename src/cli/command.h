@@ -33,6 +33,7 @@ CommandEntry train_fastgan_command();
 CommandEntry train_pix2pix_command();
 CommandEntry select_command();
 CommandEntry generate_command();
+CommandEntry translate_command();
 CommandEntry evaluate_command();
 CommandEntry metrics_command();
 CommandEntry stats_command();

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "cohort/paired_summary.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -165,6 +167,7 @@ class Pix2pixRecipe : public Recipe {
       tensors[kGeneratorOptimiser + name] = tensor;
     for (const auto& [name, tensor] : discriminator_optimiser_->state())
       tensors[kDiscriminatorOptimiser + name] = tensor;
+    for (const auto& [name, tensor] : summary().tensors()) tensors[name] = tensor;
     return tensors;
   }
 
@@ -194,7 +197,10 @@ class Pix2pixRecipe : public Recipe {
                                             {"width", settings_.network.width},
                                             {"levels", settings_.network.levels},
                                             {"dropout", settings_.network.dropout}};
-    return {{"network", network.dump()}, {"cohort", cohort.dump()}, {"training", training.dump()}};
+    return {{"network", network.dump()},
+            {"cohort", cohort.dump()},
+            {"training", training.dump()},
+            {"summary", summary().json()}};
   }
 
   Picture sample_sheet(int64_t step) override {
@@ -216,34 +222,20 @@ class Pix2pixRecipe : public Recipe {
 
   Scores evaluate() override {
     if (held_out_->size() == 0) return {};
-    const torch::NoGradGuard no_grad;
-    const auto people = static_cast<int64_t>(held_out_->participants().size());
-    auto similarity = torch::zeros({people}, torch::kDouble), square = similarity.clone(),
-         absolute = similarity.clone();
-    const int64_t each = settings_.data.slices;
-    for (int64_t first = 0; first < held_out_->size(); ++first) {
-      std::vector<int64_t> rows;
-      const int64_t person = first / each;
-      while (first < held_out_->size() && first / each == person &&
-             static_cast<int64_t>(rows.size()) < kEvaluationBatch)
-        rows.push_back(first++);
-      --first;
-      const auto batch = held_out_->gather(rows);
-      const auto made = translate(batch.inputs);
-      const auto count = static_cast<double>(rows.size());
-      similarity[person] +=
-          gaussian_similarity(made, batch.targets, kRange).item<double>() * count / each;
-      const auto difference = made - batch.targets;
-      square[person] += difference.square().mean().item<double>() * count / each;
-      absolute[person] += difference.abs().mean().item<double>() * count / each;
-    }
-    const auto psnr = 10 * torch::log10(kRange * kRange / square);
-    const double ssim = similarity.mean().item<double>();
-    return {{"score", 1 - ssim},
-            {"ssim", ssim},
-            {"psnr", psnr.mean().item<double>()},
-            {"rmse", square.sqrt().mean().item<double>()},
-            {"mae", absolute.mean().item<double>()}};
+    const auto [ssim, psnr, rmse, mae] =
+        score_people([&](const auto& inputs, const auto&) { return translate(inputs); });
+    Scores scores = {
+        {"score", 1 - ssim}, {"ssim", ssim}, {"psnr", psnr}, {"rmse", rmse}, {"mae", mae}};
+    if (baseline_scores_.empty())  // of the same people and slices, and always the same
+      for (const auto& name : kBaselineNames) {
+        const auto of = score_people([&](const auto& inputs, const auto& places) {
+          return predict(summary().baselines, name, inputs, places);
+        });
+        baseline_scores_.emplace_back("ssim_" + name, of[0]);
+        baseline_scores_.emplace_back("rmse_" + name, of[2]);
+      }
+    scores.insert(scores.end(), baseline_scores_.begin(), baseline_scores_.end());
+    return scores;
   }
 
  private:
@@ -273,6 +265,41 @@ class Pix2pixRecipe : public Recipe {
     discriminator_optimiser_ = std::make_unique<Adam>(named_parameters(*discriminator_), adam);
   }
 
+  const PairedSummary& summary() {
+    if (!summary_) summary_ = summarise(*training_);
+    return *summary_;
+  }
+
+  /// SSIM, PSNR, RMSE, MAE of what `make`(inputs, places in the brain) makes of the people held
+  /// out: means over slices within a person, then over people.
+  template <class Make>
+  std::array<double, 4> score_people(const Make& make) {
+    const torch::NoGradGuard no_grad;
+    const auto people = static_cast<int64_t>(held_out_->participants().size());
+    auto similarity = torch::zeros({people}, torch::kDouble), square = similarity.clone(),
+         absolute = similarity.clone();
+    const int64_t each = settings_.data.slices;
+    for (int64_t person = 0; person < people; ++person)
+      for (int64_t first = 0; first < each; first += kEvaluationBatch) {
+        std::vector<int64_t> rows, places;
+        for (int64_t n = first; n < std::min(each, first + kEvaluationBatch); ++n) {
+          rows.push_back(person * each + n);
+          places.push_back(n);
+        }
+        const auto batch = held_out_->gather(rows);
+        const auto made = make(batch.inputs, places);
+        const double part = static_cast<double>(rows.size()) / static_cast<double>(each);
+        similarity[person] +=
+            gaussian_similarity(made, batch.targets, kRange).template item<double>() * part;
+        const auto difference = made - batch.targets;
+        square[person] += difference.square().mean().template item<double>() * part;
+        absolute[person] += difference.abs().mean().template item<double>() * part;
+      }
+    const auto psnr = 10 * torch::log10(kRange * kRange / square);
+    return {similarity.mean().item<double>(), psnr.mean().item<double>(),
+            square.sqrt().mean().item<double>(), absolute.mean().item<double>()};
+  }
+
   /// [N,C,S,S] -> [N,1,S,S], by running statistics and without dropout.
   torch::Tensor translate(const torch::Tensor& inputs) {
     const torch::NoGradGuard no_grad;
@@ -287,6 +314,8 @@ class Pix2pixRecipe : public Recipe {
   std::string precision_, name_, space_;
   torch::Device device_;
   std::unique_ptr<PairedSlices> training_, held_out_;
+  std::optional<PairedSummary> summary_;  // made when it is first asked for
+  Scores baseline_scores_;
   UnetGenerator generator_{nullptr};
   PatchDiscriminator discriminator_{nullptr};
   std::unique_ptr<Adam> generator_optimiser_, discriminator_optimiser_;
