@@ -47,7 +47,7 @@ set_tests_properties(report.browser PROPERTIES LABELS fast TIMEOUT ${fast_timeou
 file(GLOB_RECURSE scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cli/*.sh)
 list(FILTER scripts EXCLUDE REGEX "/run_script\\.sh$")
 foreach(script IN LISTS scripts)
-  file(STRINGS ${script} uses_import REGEX "[ \"](import|prepare|export)( |$)")
+  file(STRINGS ${script} uses_import REGEX "[ \"](import|prepare|export|siscom)( |$)")
   if(uses_import AND NOT SCINTIGEN_IMAGING)
     continue()
   endif()

@@ -137,9 +137,7 @@ TranslateSubject subject_of_files(const std::vector<std::string>& files, const s
     subject.person.mask = canonical_orientation(brain).voxels.contiguous();
     require((subject.person.mask > 0).any().item<bool>(), "{}: no voxel is inside the mask", mask);
   }
-  const int64_t depth = subject.person.grid.nk;
-  subject.person.first = data.slices <= depth ? first_slice(subject.person.brain(), data.slices)
-                                              : (depth - data.slices) / 2;
+  subject.person.choose_planes(data.slices);
   subject.name = "synthetic_" + data.target;
   subject.role = "n/a";
   return subject;

@@ -22,11 +22,10 @@ const std::vector<std::string> kCountColumns = {
 std::string cell(double value) { return std::isfinite(value) ? number_text(value) : "n/a"; }
 
 /// Planes that training would have taken of this person and that were translated.
-std::vector<int64_t> scored_planes(const TranslatedPerson& made, const PairedPerson& person,
-                                   int64_t slices) {
+std::vector<int64_t> scored_planes(const TranslatedPerson& made, const PairedPerson& person) {
   std::vector<int64_t> planes;
   for (const int64_t k : made.pixels.planes)
-    if (k >= person.first && k < person.first + slices) planes.push_back(k);
+    if (person.is_chosen(k)) planes.push_back(k);
   return planes;
 }
 
@@ -76,11 +75,12 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
                           const PairedTranslator& translator, double even_sigma_planes) {
   const auto& person = subject.person;
   const auto& data = translator.data();
-  const auto planes = scored_planes(made, person, data.slices);
+  const auto planes = scored_planes(made, person);
   const auto real = real_counts(person);
   const auto inside = made.inside;
   auto scored = torch::zeros_like(inside);
   for (const int64_t k : planes) scored[k].copy_(inside[k]);
+  const int64_t places = translator.summary().baselines.level_mean.size(0);
   const double real_difference = neighbour_difference(real, scored);
   const auto true_ranges = true_plane_ranges(person);
   const auto target = scaled_target(person, planes, data.side);
@@ -97,9 +97,9 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
       }
     });
     for (size_t n = 0; n < planes.size(); ++n) {
-      std::vector<std::string> cells = {
-          method, person.participant_id, subject.role, std::to_string(planes[n]),
-          std::to_string(place_of(planes[n], person.first, data.slices))};
+      std::vector<std::string> cells = {method, person.participant_id, subject.role,
+                                        std::to_string(planes[n]),
+                                        std::to_string(person.place_of(planes[n], places))};
       for (const double value : measures[n]) cells.push_back(cell(value));
       slices_.add_row(std::move(cells));
     }
@@ -125,8 +125,8 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
           const auto count = static_cast<int64_t>(planes.size());
           const int64_t first = std::max<int64_t>(0, std::min(put, count - kBaselineBatch));
           for (int64_t n = 0; n < pieces.size(0); ++n)
-            places.push_back(place_of(planes[static_cast<size_t>((first + n) % count)],
-                                      person.first, data.slices));
+            places.push_back(
+                person.place_of(planes[static_cast<size_t>((first + n) % count)], places));
           return predict(translator.summary().baselines, name, pieces, places);
         },
         kBaselineBatch,

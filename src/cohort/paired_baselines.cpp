@@ -78,17 +78,21 @@ BlurredSum fit_sum(const PairedSlices& training, const std::string& name, double
 }
 
 torch::Tensor mean_slices(const PairedSlices& training) {
-  const int64_t slices = training.settings().slices, side = training.settings().side;
-  auto sums = torch::zeros({slices, side, side}, torch::kFloat);
-  const auto people = static_cast<int64_t>(training.participants().size());
+  const int64_t places = places_of(training.people()), side = training.settings().side;
+  auto sums = torch::zeros({places, side, side}, torch::kFloat);
+  auto counts = torch::zeros({places, 1, 1}, torch::kFloat);
   for (int64_t row = 0; row < training.size(); row += kFitBatch) {
     std::vector<int64_t> rows;
     for (int64_t r = row; r < std::min(training.size(), row + kFitBatch); ++r) rows.push_back(r);
     const auto targets = training.gather(rows).targets;
-    for (size_t n = 0; n < rows.size(); ++n)
-      sums[rows[n] % slices] += targets[static_cast<int64_t>(n)][0];
+    for (size_t n = 0; n < rows.size(); ++n) {
+      const auto& [person, k] = training.row(rows[n]);
+      const int64_t place = training.people()[person].place_of(k, places);
+      sums[place] += targets[static_cast<int64_t>(n)][0];
+      counts[place] += 1;
+    }
   }
-  return (sums / static_cast<double>(people)).to(torch::kHalf);
+  return (sums / counts).to(torch::kHalf);
 }
 
 }  // namespace

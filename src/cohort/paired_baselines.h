@@ -31,7 +31,7 @@ struct BlurredSum {
 };
 
 struct PairedBaselines {
-  torch::Tensor level_mean;  ///< float16 [slices,side,side] in [-1,1]
+  torch::Tensor level_mean;  ///< float16 [places,side,side] in [-1,1]
   BlurredSum smoothed_input, tissue_regression;
   int64_t fitted_slices = 0;  ///< that the two sums were fitted on
 };
@@ -42,7 +42,7 @@ inline const std::vector<std::string> kBaselineNames = {"level_mean", "smoothed_
 /// Reads every training slice once. `pixel_mm`: of the slices.
 PairedBaselines fit_baselines(const PairedSlices& training, double pixel_mm);
 
-/// inputs [B,C,S,S] in [-1,1] at `places` (0 .. slices - 1) of the brain -> [B,1,S,S] in [-1,1].
+/// inputs [B,C,S,S] in [-1,1] at `places` (PairedPerson::place_of) of the brain -> [B,1,S,S] in [-1,1].
 /// `name`: one of kBaselineNames.
 torch::Tensor predict(const PairedBaselines& baselines, const std::string& name,
                       const torch::Tensor& inputs, const std::vector<int64_t>& places);

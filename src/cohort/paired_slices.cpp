@@ -32,8 +32,9 @@ void PairedSettings::visit(SettingsVisitor& v) {
           inputs);
   v.visit(text("target", "modality that is learned"), target);
   v.visit(text("session", "of modalities that have several (interictal)"), session);
-  v.visit(number("slices", "axial slices a person, where most of the brain is (SPECT paper: 100)",
-                 1, 4096),
+  v.visit(number("slices",
+                 "axial slices a person, where most of the brain is (SPECT paper: 100); 0 = all", 0,
+                 4096),
           slices);
   v.visit(
       number("side", "pixels along a side of the square the slices are cut or padded to", 32, 1024),
@@ -115,6 +116,28 @@ torch::Tensor PairedPerson::brain() const {
   return target.voxels.defined() ? target.voxels : inputs.front().voxels;
 }
 
+void PairedPerson::choose_planes(int64_t slices) {
+  count = slices > 0 ? slices : grid.nk;
+  first = count == grid.nk  ? 0
+          : count < grid.nk ? first_slice(brain(), count)
+                            : (grid.nk - count) / 2;
+}
+
+int64_t PairedPerson::place_of(int64_t k, int64_t places) const {
+  const int64_t n = std::clamp<int64_t>(k - first, 0, count - 1);
+  return (2 * n + 1) * places / (2 * count);
+}
+
+int64_t PairedPerson::plane_at(int64_t place, int64_t places) const {
+  return first + (2 * place + 1) * count / (2 * places);
+}
+
+int64_t places_of(const std::vector<PairedPerson>& people) {
+  int64_t fewest = people.front().count;
+  for (const auto& person : people) fewest = std::min(fewest, person.count);
+  return fewest;
+}
+
 PairedPerson map_person(const VolumeCohort& cohort, const std::string& participant_id,
                         const PairedSettings& settings, bool with_target) {
   PairedPerson person;
@@ -159,8 +182,7 @@ PairedPerson map_person(const VolumeCohort& cohort, const std::string& participa
   require(!with_target || settings.slices <= depth,
           "{}: {} of {} has {} slices; --slices {} are asked for", cohort.table.name,
           settings.target, participant_id, depth, settings.slices);
-  person.first = settings.slices <= depth ? first_slice(person.brain(), settings.slices)
-                                          : (depth - settings.slices) / 2;
+  person.choose_planes(settings.slices);
   return person;
 }
 
@@ -170,7 +192,7 @@ PairedSlices::PairedSlices(VolumeCohort cohort, std::vector<std::string> partici
   require(!settings_.inputs.empty(), "inputs: name at least one modality");
   for (size_t p = 0; p < participants_.size(); ++p) {
     auto person = map_person(cohort, participants_[p], settings_);
-    for (int64_t k = 0; k < settings_.slices; ++k) rows_.push_back({p, person.first + k});
+    for (int64_t n = 0; n < person.count; ++n) rows_.push_back({p, person.first + n});
     people_.push_back(std::move(person));
   }
 }

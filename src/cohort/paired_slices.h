@@ -21,7 +21,7 @@ struct PairedSettings {
   std::vector<std::string> inputs = {"T1w"};  ///< modalities, one channel each
   std::string target = "spect";
   std::string session;          ///< of every modality that has several; empty: the only one
-  int64_t slices = 100;         ///< a person (the SPECT paper: 100)
+  int64_t slices = 100;         ///< a person (the SPECT paper: 100); 0 = all there are
   int64_t side = 256;           ///< pixels; slices are cut or padded around the volume's middle
   std::string scale = "slice";  ///< slice: minimum and maximum of each slice -> -1 and 1; volume
   void visit(SettingsVisitor& visitor);
@@ -60,12 +60,24 @@ struct PairedPerson {
   std::string target_unit;                            ///< as far as the cohort says
   std::filesystem::path mask_file;                    ///< of the brain; empty: none
   torch::Tensor mask;                                 ///< the same in memory, instead of a file
-  int64_t first = 0;  ///< plane of the first of `slices`; below 0: the volume has fewer
+  /// What training takes, or took of such a person: planes first .. first + count - 1. `first` is
+  /// below 0 where the volume has fewer than `count`.
+  int64_t first = 0, count = 0;
 
+  /// Sets first and count: `slices` planes where most of the brain is; 0: every plane.
+  void choose_planes(int64_t slices);
+  bool is_chosen(int64_t k) const { return k >= first && k < first + count; }
+  /// People of few and of many planes meet at `places` equal steps from the first chosen plane to
+  /// the last; of `count` places each is a plane. Planes beyond take the nearest place.
+  int64_t place_of(int64_t k, int64_t places) const;
+  int64_t plane_at(int64_t place, int64_t places) const;
   bool has_mask() const { return mask.defined() || !mask_file.empty(); }
   /// float32 [D,H,W], > 0 inside; without a mask the target (or the first input) itself.
   torch::Tensor brain() const;
 };
+
+/// How many places people are compared at: the fewest chosen planes of anyone.
+int64_t places_of(const std::vector<PairedPerson>& people);
 
 /// Maps the modalities of a person. `with_target` false: a target is taken where there is one.
 /// throws  Error: as the constructor of PairedSlices

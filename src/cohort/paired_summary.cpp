@@ -60,7 +60,12 @@ PairedSummary read_summary(const std::map<std::string, torch::Tensor>& tensors,
   };
   const size_t channels = settings.inputs.size();
   PairedSummary summary;
-  summary.profile = target_profile_from_json(part("target"), settings.slices, channels, where);
+  // As many places as slices were chosen; of all slices, as many as the level mean says.
+  const auto mean = tensors.find(kLevelMean);
+  const int64_t places = settings.slices > 0     ? settings.slices
+                         : mean != tensors.end() ? mean->second.size(0)
+                                                 : 0;
+  summary.profile = target_profile_from_json(part("target"), places, channels, where);
   const auto coarse =
       tensor(kInputMean, {static_cast<int64_t>(channels), kCoarseSide, kCoarseSide, kCoarseSide});
   const auto inputs = part("inputs");
@@ -70,8 +75,8 @@ PairedSummary read_summary(const std::map<std::string, torch::Tensor>& tensors,
     summary.inputs.push_back(
         input_likeness_from_json(inputs[c], coarse[static_cast<int64_t>(c)], where));
   summary.baselines = baselines_from_json(
-      part("baselines"), tensor(kLevelMean, {settings.slices, settings.side, settings.side}),
-      channels, where);
+      part("baselines"), tensor(kLevelMean, {places, settings.side, settings.side}), channels,
+      where);
   return summary;
 }
 

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <utility>
 
 #include "core/error.h"
@@ -20,9 +21,10 @@ constexpr double kRidge = 1e-6;  // keeps a channel that never varies from divid
 
 using Ranges = std::vector<std::pair<double, double>>;
 
-/// Minimum and maximum of planes first .. first + count - 1, as stored.
-Ranges ranges_of(const MappedVolume& volume, int64_t first, int64_t count) {
-  Ranges ranges(static_cast<size_t>(count));
+/// Minimum and maximum of planes, as stored.
+Ranges ranges_of(const MappedVolume& volume, const std::vector<int64_t>& planes) {
+  const auto count = static_cast<int64_t>(planes.size());
+  Ranges ranges(planes.size());
   if (volume.low != volume.high) {
     std::fill(ranges.begin(), ranges.end(), std::pair{volume.low, volume.high});
     return ranges;
@@ -31,13 +33,21 @@ Ranges ranges_of(const MappedVolume& volume, int64_t first, int64_t count) {
   const int64_t pixels = volume.voxels.size(1) * volume.voxels.size(2);
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
     for (int64_t n = begin; n < end; ++n) {
-      if (first + n < 0 || first + n >= depth) continue;  // 0, 0: nothing there
-      const float* const plane = volume.voxels.data_ptr<float>() + (first + n) * pixels;
+      const int64_t k = planes[static_cast<size_t>(n)];
+      if (k < 0 || k >= depth) continue;  // 0, 0: nothing there
+      const float* const plane = volume.voxels.data_ptr<float>() + k * pixels;
       const auto [low, high] = std::minmax_element(plane, plane + pixels);
       ranges[static_cast<size_t>(n)] = {*low, *high};
     }
   });
   return ranges;
+}
+
+/// The person's plane at each place.
+std::vector<int64_t> planes_of(const PairedPerson& person, int64_t places) {
+  std::vector<int64_t> planes;
+  for (int64_t n = 0; n < places; ++n) planes.push_back(person.plane_at(n, places));
+  return planes;
 }
 
 /// Natural logarithms of the upper ends; not a number where a plane holds nothing above 0.
@@ -119,11 +129,12 @@ std::vector<double> regress(const std::vector<std::vector<double>>& columns,
 }
 
 /// Whether the target is one value outside the mask, in a few planes.
-bool is_masked(const PairedPerson& person, int64_t slices) {
+bool is_masked(const PairedPerson& person) {
   if (person.mask_file.empty()) return false;
   const auto outside = person.brain() <= 0;
   for (const int64_t part : {1, 2, 3}) {
-    const int64_t k = std::clamp<int64_t>(person.first + part * slices / 4, 0, person.grid.nk - 1);
+    const int64_t k =
+        std::clamp<int64_t>(person.first + part * person.count / 4, 0, person.grid.nk - 1);
     const auto values = person.target.voxels[k].masked_select(outside[k]);
     if (values.numel() > 0 && (values != 0).any().item<bool>()) return false;
   }
@@ -142,15 +153,12 @@ std::pair<double, double> in_unit(const PairedPerson& person, int64_t k,
 
 }  // namespace
 
-int64_t place_of(int64_t k, int64_t first, int64_t slices) {
-  return std::clamp<int64_t>(k - first, 0, slices - 1);
-}
-
 TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,
                                  const PairedSettings& settings) {
   TargetProfile profile;
   profile.by_slice = settings.scale == "slice";
   require(!people.empty(), "target profile: nobody to learn from");
+  const int64_t places = places_of(people);
   profile.unit = people.front().target_unit;
   profile.masked = true;
   const size_t channels = settings.inputs.size();
@@ -158,12 +166,13 @@ TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,
   std::vector<std::vector<std::vector<double>>> inputs(channels);
   std::vector<double> levels;
   for (const auto& person : people) {
-    profile.masked = profile.masked && is_masked(person, settings.slices);
+    profile.masked = profile.masked && is_masked(person);
     if (person.target_unit != profile.unit) profile.unit.clear();
-    auto ranges = ranges_of(person.target, person.first, settings.slices);
+    const auto planes = planes_of(person, places);
+    auto ranges = ranges_of(person.target, planes);
     std::vector<double> floor;
     for (size_t n = 0; n < ranges.size(); ++n) {
-      ranges[n] = in_unit(person, person.first + static_cast<int64_t>(n), ranges[n]);
+      ranges[n] = in_unit(person, planes[n], ranges[n]);
       floor.push_back(ranges[n].second > 0 ? ranges[n].first / ranges[n].second : kNone);
     }
     auto logs = brightness(ranges);
@@ -174,7 +183,7 @@ TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,
     shapes.push_back(logs);
     floors.push_back(floor);
     for (size_t c = 0; c < channels; ++c) {
-      auto input = brightness(ranges_of(person.inputs[c], person.first, settings.slices));
+      auto input = brightness(ranges_of(person.inputs[c], planes));
       subtract(input, mean_of_known(input));
       inputs[c].push_back(input);
     }
@@ -209,18 +218,19 @@ std::vector<PlaneRange> plane_ranges(const TargetProfile& profile, const PairedP
   require(profile.known(),
           "this run's targets were not above 0, so there is no way back to their unit; give "
           "--counts none");
-  const auto slices = static_cast<int64_t>(profile.shape.size());
+  const auto places = static_cast<int64_t>(profile.shape.size());
   std::vector<double> factors(profile.shape.begin(), profile.shape.end());
   if (rule == "input" && profile.by_slice)
     for (size_t c = 0; c < profile.gain.size(); ++c) {
-      const auto relative = relative_input(
-          brightness(ranges_of(person.inputs[c], person.first, slices)), profile.input_shape[c]);
+      const auto relative =
+          relative_input(brightness(ranges_of(person.inputs[c], planes_of(person, places))),
+                         profile.input_shape[c]);
       for (size_t n = 0; n < factors.size(); ++n)
         factors[n] *= std::exp(profile.gain[c] * relative[n]);
     }
   std::vector<PlaneRange> ranges;
   for (int64_t k = 0; k < person.grid.nk; ++k) {
-    const auto n = static_cast<size_t>(place_of(k, person.first, slices));
+    const auto n = static_cast<size_t>(person.place_of(k, places));
     const double high = (level > 0 ? level : profile.level) * factors[n];
     ranges.push_back({high * profile.floor[n], high});
   }
@@ -228,7 +238,9 @@ std::vector<PlaneRange> plane_ranges(const TargetProfile& profile, const PairedP
 }
 
 std::vector<PlaneRange> true_plane_ranges(const PairedPerson& person) {
-  const auto stored = ranges_of(person.target, 0, person.grid.nk);
+  std::vector<int64_t> planes(static_cast<size_t>(person.grid.nk));
+  std::iota(planes.begin(), planes.end(), 0);
+  const auto stored = ranges_of(person.target, planes);
   std::vector<PlaneRange> ranges;
   for (int64_t k = 0; k < person.grid.nk; ++k) {
     const auto [low, high] = in_unit(person, k, stored[static_cast<size_t>(k)]);
@@ -249,7 +261,7 @@ nlohmann::ordered_json to_json(const TargetProfile& profile) {
           {"input_shape", profile.input_shape}};
 }
 
-TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64_t slices,
+TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64_t places,
                                        size_t channels, const std::string& where) {
   TargetProfile profile;
   try {
@@ -266,11 +278,11 @@ TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64
     throw Error("{}: the profile of the targets is incomplete; the file is damaged", where);
   }
   if (!profile.known()) return profile;
-  const auto count = static_cast<size_t>(slices);
+  const auto count = static_cast<size_t>(places);
   bool fits = profile.shape.size() == count && profile.floor.size() == count &&
               profile.gain.size() == channels && profile.input_shape.size() == channels;
   for (const auto& shape : profile.input_shape) fits = fits && shape.size() == count;
-  require(fits, "{}: the profile of the targets is not of {} slices and {} channels", where, slices,
+  require(fits, "{}: the profile of the targets is not of {} slices and {} channels", where, places,
           channels);
   return profile;
 }

@@ -27,17 +27,13 @@ struct TargetProfile {
   double level = 0;        ///< median over people of the geometric mean over slices of high; 0: the
                            ///< targets are not positive, and there is no rule
   double level_sd_ln = 0;  ///< SD over people of its logarithm
-  std::vector<double> shape, floor;              ///< [slices]
+  std::vector<double> shape, floor;              ///< [places]
   std::vector<double> gain;                      ///< [channels]
-  std::vector<std::vector<double>> input_shape;  ///< [channels][slices], ln, mean 0
+  std::vector<std::vector<double>> input_shape;  ///< [channels][places], ln, mean 0
   bool known() const { return level > 0; }
 };
 
-/// Place in the training people's brain of plane k of a volume whose brain begins at `first`:
-/// 0 .. slices - 1; planes beyond take the nearest.
-int64_t place_of(int64_t k, int64_t first, int64_t slices);
-
-/// Learned from the people's `slices` planes. Reads every plane of target and inputs once.
+/// Learned at places_of(people) of the people's chosen planes.
 TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,
                                  const PairedSettings& settings);
 
@@ -57,7 +53,7 @@ std::vector<PlaneRange> true_plane_ranges(const PairedPerson& person);
 
 nlohmann::ordered_json to_json(const TargetProfile& profile);
 /// throws  Error beginning with `where`: keys missing, arrays of other lengths, not finite
-TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64_t slices,
+TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64_t places,
                                        size_t channels, const std::string& where);
 
 }  // namespace scintigen

@@ -36,6 +36,7 @@ struct PrepareSettings {
   std::vector<std::string> participants, pick;
   double spacing_mm = 1;
   std::vector<int64_t> matrix;  ///< empty: 256 x 256 x 192 mm
+  std::string grid;             ///< a NIfTI file whose grid takes the place of both
   std::string interpolation = "bspline";
   std::string brain = "auto", mask_from = "t1";
   bool keep_head = false;
@@ -45,6 +46,7 @@ struct PrepareSettings {
   std::string template_labels = "/usr/share/mricron/templates/aal.nii.gz";
   std::string template_names = "/usr/share/mricron/templates/aal.nii.txt";
   bool keep_doubtful = false;
+  bool registered = false;
   int64_t jobs = 0;
   std::string shard;
   bool merge = false, dry_run = false;

@@ -11,11 +11,14 @@
 #include "core/orientation.h"
 #include "core/resample.h"
 #include "core/table.h"
+#include "core/volume_io.h"
 
 namespace scintigen {
 namespace {
 
 constexpr double kWorthBlurring = 1.2;  // times larger
+constexpr int64_t kLeastSide = 8, kMostSide = 1024;
+constexpr double kFinestMm = 0.25, kCoarsestMm = 16, kOrthogonalTolerance = 1e-3;
 constexpr double kFwhmOfSigma = 2.354820045030949;
 constexpr Point kBoxLow_mm = {-78, -112, -70}, kBoxHigh_mm = {78, 76, 85};
 
@@ -80,6 +83,26 @@ Grid grid_around(const Volume& reference, const Volume& mask, const std::array<i
   return grid;
 }
 
+Grid same_slices(const Volume& reference, double spacing_mm) {
+  Grid grid = grid_of(reference);
+  const auto own = scintigen::spacing_mm(reference.voxel_to_world);
+  for (size_t v = 0; v < 2; ++v) {
+    int64_t& count = v == 0 ? grid.ni : grid.nj;
+    const double ratio = spacing_mm / own[v];
+    if (std::abs(ratio - 1) < 1e-6) continue;
+    count = static_cast<int64_t>(std::floor(static_cast<double>(count) / ratio + 1e-6));
+    require(count >= 1, "--spacing-mm {}: larger than the field of view of {}", spacing_mm,
+            describe_grid(grid_of(reference)));
+    for (size_t w = 0; w < 3; ++w) {
+      const double step = reference.voxel_to_world[w][v];
+      // The field of view begins half a pixel before the first centre.
+      grid.voxel_to_world[w][v] = step * ratio;
+      grid.voxel_to_world[w][3] += step * (ratio - 1) / 2;
+    }
+  }
+  return grid;
+}
+
 Grid template_grid(double spacing_mm) {
   Grid grid{0, 0, 0, identity_affine()};
   for (size_t v = 0; v < 3; ++v) {
@@ -92,16 +115,42 @@ Grid template_grid(double spacing_mm) {
   return grid;
 }
 
+Grid output_grid(const std::filesystem::path& file) {
+  const auto where = "--grid " + file.string();
+  std::error_code error;
+  require(std::filesystem::is_regular_file(file, error), "{}: not there; expected a NIfTI file",
+          where);
+  std::vector<std::string> strange;
+  const Grid grid = canonical_orientation(read_grid(file, &strange));
+  for (const int64_t side : {grid.ni, grid.nj, grid.nk})
+    require(side >= kLeastSide && side <= kMostSide, "{}: {}; expected {} to {} voxels a side",
+            where, describe_grid(grid), kLeastSide, kMostSide);
+  const auto spacing = spacing_mm(grid.voxel_to_world);
+  for (const double edge : spacing)
+    require(edge >= kFinestMm && edge <= kCoarsestMm, "{}: {}; expected voxels of {} to {} mm",
+            where, describe_grid(grid), kFinestMm, kCoarsestMm);
+  const auto& a = grid.voxel_to_world;
+  for (size_t u = 0; u < 3; ++u) {
+    const size_t v = (u + 1) % 3;
+    const double cosine =
+        (a[0][u] * a[0][v] + a[1][u] * a[1][v] + a[2][u] * a[2][v]) / (spacing[u] * spacing[v]);
+    require(std::abs(cosine) < kOrthogonalTolerance,
+            "{}: its axes are not at right angles; expected a grid that is not sheared", where);
+  }
+  return grid;
+}
+
 Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
                  const std::string& interpolation, std::vector<std::string>& steps) {
-  const auto from = spacing_mm(source.voxel_to_world);
-  const auto to = spacing_mm(target.voxel_to_world);
-  const double width_mm = std::max({to[0], to[1], to[2]});
+  const auto step = compose(inverse(source.voxel_to_world),
+                            compose(target_to_source, target.voxel_to_world));
   Volume read = source;
   std::array<double, 3> sigma{};
-  for (size_t v = 0; v < 3; ++v)
-    if (width_mm > kWorthBlurring * from[v])
-      sigma[v] = std::sqrt(width_mm * width_mm - from[v] * from[v]) / kFwhmOfSigma / from[v];
+  for (size_t v = 0; v < 3; ++v) {
+    // Width of the target's voxel along this axis of the source, in voxels of the source.
+    const double width = std::hypot(step[v][0], step[v][1], step[v][2]);
+    if (width > kWorthBlurring) sigma[v] = std::sqrt(width * width - 1) / kFwhmOfSigma;
+  }
   if (sigma[0] + sigma[1] + sigma[2] > 0) {
     read.voxels = source.voxels.clone();
     gaussian_blur(read.voxels.data_ptr<float>(), read.voxels.size(2), read.voxels.size(1),

@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint64_t kLargestRecord = 64u << 20;
 constexpr size_t kShortestName = 3;  // "12" names nobody, and stands in many a message
-constexpr int kWorkVersion = 1;      // raised when the same scans and settings give other voxels
+constexpr int kWorkVersion = 2;      // raised when the same scans and settings give other voxels
 
 void replace_all(std::string& text, const std::string& what, const std::string& by) {
   if (what.empty()) return;
@@ -36,7 +36,7 @@ PatientRecord settings_that_matter(PrepareSettings settings) {
 std::string settings_key(const PrepareSettings& settings) {
   auto text = fmt::format("{} {}", kVersion, kWorkVersion) + settings_that_matter(settings).dump();
   for (const auto& file : {settings.template_head, settings.template_brain,
-                           settings.template_labels, settings.template_names}) {
+                           settings.template_labels, settings.template_names, settings.grid}) {
     std::error_code error;
     if (std::filesystem::is_regular_file(file, error)) text += "\n" + sha256_of_file(file);
   }

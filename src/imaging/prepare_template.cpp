@@ -64,6 +64,7 @@ std::vector<int64_t> labels_named(const std::string& file, const std::string& pr
 
 PrepareTemplate read_prepare_template(const PrepareSettings& settings) {
   PrepareTemplate read;
+  if (!settings.grid.empty()) read.grid = output_grid(settings.grid);
   if (!wants_template(settings)) return read;
   std::error_code error;
   for (const auto& [flag, file] : {std::pair{"--template-head", settings.template_head},

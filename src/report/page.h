@@ -1,39 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the sections of the report share: the input, the page so far, numbers of figures and
-// tables, the plots' data. One section_*.cpp writes one part of the page.
+// What the sections of an evaluation's report share: the input and the document so far. One
+// section_*.cpp writes one part of the page.
 #pragma once
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "report/html.h"
-#include "report/plots.h"
+#include "report/document.h"
 #include "report/report.h"
 
 namespace scintigen {
 
-struct Page {
+struct Page : Document {
+  Page(const EvaluationInput& of, const Evaluation& what, const ReportExtras& more)
+      : input(of), evaluation(what), extras(more) {}
   const EvaluationInput& input;
   const Evaluation& evaluation;
   const ReportExtras& extras;
-  Html html;
-  int figures = 0, tables = 0;
-  nlohmann::ordered_json plots = nlohmann::ordered_json::array();
-  std::vector<std::pair<std::string, std::string>> contents;  ///< id, title of each section
 
-  /// Opens a section with its heading and notes it for the contents.
-  void open_section(const std::string& id, const std::string& title);
-  void close_section();
-  /// "Figure 3. " in bold and the text.
-  void figure_caption(const std::string& text);
-  /// A table in a box of its own that scrolls when the window is narrow. Every row has a cell, the
-  /// first names it; the others are numbers (right-aligned) unless named in `text_columns`.
-  void table(const std::string& caption, const std::vector<std::string>& columns,
-             const std::vector<std::vector<std::string>>& rows,
-             const std::vector<size_t>& text_columns = {});
-  /// Static plot, with the data of the interactive one; the caption under it.
-  template <class Plot>
-  void plot(const Plot& plot, const std::string& caption);
   /// Names of these sets (0: the reference) with their colours.
   void legend(const std::vector<size_t>& sets);
 

@@ -27,7 +27,7 @@ Json optional_json(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json();
 }
 
-Json group_json(const ValueGroup& group) {
+Json group_json(const PlottedGroup& group) {
   Json json = {{"values", shortened(group.values)},
                {"offsets", shortened(group.offsets, 2)},
                {"rows", group.rows},
@@ -45,7 +45,7 @@ Json plot_json(const GroupPlot& plot) {
   Json groups = Json::array(), brackets = Json::array();
   for (const auto& in_condition : plot.groups) {
     Json list = Json::array();
-    for (const ValueGroup& group : in_condition) list.push_back(group_json(group));
+    for (const PlottedGroup& group : in_condition) list.push_back(group_json(group));
     groups.push_back(std::move(list));
   }
   for (const Bracket& bracket : plot.brackets)

@@ -55,7 +55,7 @@ double density_at(const std::vector<double>& sorted, double x, double width) {
   return sum;
 }
 
-void fill_density(ValueGroup& group, const std::vector<double>& sorted) {
+void fill_density(PlottedGroup& group, const std::vector<double>& sorted) {
   constexpr int kSteps = 40;
   const double width = sorted.size() < 3 ? 0 : bandwidth(sorted);
   if (!(width > 0) || !std::isfinite(width)) return;
@@ -71,7 +71,7 @@ void fill_density(ValueGroup& group, const std::vector<double>& sorted) {
 }
 
 /// The violin's half width at x, linear between its steps; a narrow strip without a violin.
-double half_width(const ValueGroup& group, double x) {
+double half_width(const PlottedGroup& group, double x) {
   if (group.at.empty()) return 0.35;
   const double step = group.at[1] - group.at[0];
   const double place =
@@ -110,8 +110,8 @@ std::vector<int64_t> rows_of(const Table& table, const std::string& set,
 
 }  // namespace
 
-ValueGroup value_group(std::vector<double> values, std::vector<int64_t> rows) {
-  ValueGroup group;
+PlottedGroup plotted_group(std::vector<double> values, std::vector<int64_t> rows) {
+  PlottedGroup group;
   group.values = std::move(values);
   if (rows.size() == group.values.size()) group.rows = std::move(rows);
   if (group.values.empty()) return group;
@@ -155,7 +155,7 @@ GroupPlot group_plot(const Quantity& quantity, const Evaluation& evaluation, std
     for (size_t s = 0; s < plot.sets.size(); ++s) {
       std::vector<double> values;
       if (s < here.values.size()) values = here.values[s];
-      groups.push_back(value_group(std::move(values), rows_of(evaluation.slices, plot.sets[s],
+      groups.push_back(plotted_group(std::move(values), rows_of(evaluation.slices, plot.sets[s],
                                                               here.condition, quantity.key)));
     }
     for (const QuantityDifference& difference : here.sets) {

@@ -19,7 +19,7 @@ struct Box {
 };
 
 /// Values of one set in one condition.
-struct ValueGroup {
+struct PlottedGroup {
   std::vector<double> values;
   std::vector<int64_t> rows;    ///< of the evaluation's table, for hovering; empty: not known
   std::vector<double> offsets;  ///< of the points from the middle, in half widths: -1 to 1
@@ -29,7 +29,7 @@ struct ValueGroup {
   std::vector<double> at, density;
 };
 
-ValueGroup value_group(std::vector<double> values, std::vector<int64_t> rows);
+PlottedGroup plotted_group(std::vector<double> values, std::vector<int64_t> rows);
 
 /// Reference against one set in one condition.
 struct Bracket {
@@ -42,7 +42,7 @@ struct Bracket {
 struct GroupPlot {
   std::string id, name, axis;
   std::vector<std::string> conditions, sets;
-  std::vector<std::vector<ValueGroup>> groups;  ///< [condition][set], reference first
+  std::vector<std::vector<PlottedGroup>> groups;  ///< [condition][set], reference first
   std::vector<Bracket> brackets;
 };
 

@@ -43,7 +43,7 @@ struct GroupPlaces {
   }
 };
 
-std::string violin_path(const ValueGroup& group, double x, double half, const Scale& y) {
+std::string violin_path(const PlottedGroup& group, double x, double half, const Scale& y) {
   std::string d;
   for (size_t i = 0; i < group.at.size(); ++i)
     d += (i == 0 ? "M" : "L") + point(x - half * group.density[i], y(group.at[i]));
@@ -60,7 +60,7 @@ std::string box_path(const Box& box, double x, double half, const Scale& y) {
          middle + " " + at(box.upper_quartile) + "V" + at(box.high);
 }
 
-void draw_group(SvgCanvas& canvas, const ValueGroup& group, double x, double half, const Scale& y,
+void draw_group(SvgCanvas& canvas, const PlottedGroup& group, double x, double half, const Scale& y,
                 size_t set) {
   if (!group.at.empty()) canvas.path("violin", violin_path(group, x, half, y), colour_of(set));
   // A line of no length with round ends is a point: a tenth of the bytes of a circle.
@@ -94,7 +94,7 @@ Html svg_plot(const GroupPlot& plot) {
       360.0, kLeft + kRight + places.group_width * static_cast<double>(plot.conditions.size()));
   Range range;
   for (const auto& groups : plot.groups)
-    for (const ValueGroup& group : groups) {
+    for (const PlottedGroup& group : groups) {
       for (double value : group.values) range.add(value);
       if (!group.at.empty()) range.add(group.at.front()), range.add(group.at.back());
     }

@@ -36,6 +36,11 @@ void require_method(const TensorFile& file, const std::string& method) {
           found, method);
 }
 
+bool has_any(const TensorFile& file, const std::string& prefix) {
+  const auto first = file.tensors.lower_bound(prefix);
+  return first != file.tensors.end() && first->first.rfind(prefix, 0) == 0;
+}
+
 void load_weights(torch::nn::Module& module, const TensorFile& file, const std::string& prefix) {
   const torch::NoGradGuard no_gradients;
   auto live = module.named_parameters();

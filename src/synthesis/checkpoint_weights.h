@@ -16,6 +16,9 @@ const std::string& metadata_at(const TensorFile& file, const std::string& key,
 /// throws  Error: another format or method than `method`
 void require_method(const TensorFile& file, const std::string& method);
 
+/// Whether the file has a tensor under `prefix` ("average.": where weights were averaged).
+bool has_any(const TensorFile& file, const std::string& prefix);
+
 /// Weights of a module that are the file's tensors under `prefix`, each one used and none left
 /// over. throws  Error naming the tensor: missing, left over, of another shape, not finite
 void load_weights(torch::nn::Module& module, const TensorFile& file, const std::string& prefix);

@@ -62,11 +62,6 @@ void fold_spectral_norm(torch::nn::Module& module) {
   }
 }
 
-bool has_any(const TensorFile& file, const std::string& prefix) {
-  const auto first = file.tensors.lower_bound(prefix);
-  return first != file.tensors.end() && first->first.rfind(prefix, 0) == 0;
-}
-
 }  // namespace
 
 SliceGenerator::SliceGenerator(const std::filesystem::path& checkpoint, torch::Device device,

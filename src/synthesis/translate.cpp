@@ -87,7 +87,9 @@ PairedTranslator::PairedTranslator(const std::filesystem::path& checkpoint, torc
   network.inputs = static_cast<int64_t>(data_.inputs.size());
   require(network.inputs >= 1, "{}: takes no modality; the file is damaged", file.source);
   network.levels = levels_of(metadata_json(file, "network"), data_.side, file.source);
-  require_weights(weights_of(network), file, "generator.");
+  // Where weights were averaged, the average translates (as in the training's own evaluation).
+  const std::string weights = has_any(file, "average.") ? "average." : "generator.";
+  require_weights(weights_of(network), file, weights);
   require(file.metadata.count("summary") == 1,
           "{}: says nothing of its training data (metadata \"summary\"); it is of an earlier "
           "scintigen: train anew",
@@ -99,7 +101,7 @@ PairedTranslator::PairedTranslator(const std::filesystem::path& checkpoint, torc
           file.source);
   if (!inference.dropout) network.dropout = 0;
   generator_ = UnetGenerator(network);
-  load_weights(*generator_, file, "generator.");
+  load_weights(*generator_, file, weights);
   generator_->to(device_);
   generator_->set_compute_type(compute);
   generator_->set_dropout(inference.dropout);
@@ -125,13 +127,12 @@ void require_alike(const std::vector<PairedTranslator>& ensemble) {
   }
 }
 
-std::vector<int64_t> planes_to_translate(const PairedPerson& person, int64_t slices,
-                                         const std::string& which) {
+std::vector<int64_t> planes_to_translate(const PairedPerson& person, const std::string& which) {
   const auto brain = which == "brain" ? person.brain() : torch::Tensor();
   std::vector<int64_t> planes;
   for (int64_t k = 0; k < person.grid.nk; ++k) {
-    const bool trained = k >= person.first && k < person.first + slices;
-    if (which == "all" || trained || (brain.defined() && (brain[k] > 0).any().item<bool>()))
+    if (which == "all" || person.is_chosen(k) ||
+        (brain.defined() && (brain[k] > 0).any().item<bool>()))
       planes.push_back(k);
   }
   return planes;

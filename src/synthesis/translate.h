@@ -64,8 +64,7 @@ struct TranslatedPixels {
 
 /// The planes of a person to translate: "trained": the `slices` that training would take; "brain":
 /// all with brain in them; "all". Ascending.
-std::vector<int64_t> planes_to_translate(const PairedPerson& person, int64_t slices,
-                                         const std::string& which);
+std::vector<int64_t> planes_to_translate(const PairedPerson& person, const std::string& which);
 
 /// Every translator `samples` times on each slice. Bounded memory: a batch and two volumes.
 /// `done` as in run_pieces(); a stopped translation has no planes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training/pix2pix_recipe.h"
 
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <optional>
 
 #include "cohort/paired_summary.h"
+#include "cohort/people_split.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -21,6 +23,7 @@ namespace scintigen {
 
 void Pix2pixTraining::visit(SettingsVisitor& v) {
   data.visit(v);
+  augment.visit(v);
   v.visit(
       number("hold_out", "people kept out of training for the evaluation (SPECT paper: 6)", 0, 1e6),
       hold_out);
@@ -49,6 +52,10 @@ void Pix2pixTraining::visit(SettingsVisitor& v) {
   v.visit(number("discriminator_width", "channels after its first convolution (Isola 2017: 64)", 1,
                  512),
           discriminator_width);
+  v.visit(number("average_decay",
+                 "moving average of the generator's weights, which then translate; 0 = none", 0,
+                 0.99999),
+          average_decay);
   network.visit(v);
 }
 
@@ -64,6 +71,7 @@ const std::string kGeneratorOptimiser = "generator_optimiser.",
                   kDiscriminatorOptimiser = "discriminator_optimiser.";
 constexpr int64_t kSheetSlices = 8;
 constexpr int64_t kEvaluationBatch = 8;
+constexpr int64_t kCalibrationBatches = 8;
 constexpr double kRange = 2;  // of values in [-1,1]
 
 int64_t levels_of(int64_t side) {
@@ -72,35 +80,6 @@ int64_t levels_of(int64_t side) {
   require(int64_t{1} << levels == side && levels >= 5,
           "--side {}: expected a power of two from 32: 64, 128, 256, 512", side);
   return levels;
-}
-
-/// Who is trained on and who is held out, by patient.
-struct People {
-  std::vector<std::string> training, held_out;
-};
-
-People split_people(const VolumeCohort& cohort, Pix2pixTraining& settings, uint64_t seed) {
-  auto people = cohort.participants();
-  const auto take = [&](const std::string& id, const char* flag) {
-    const auto at = std::find(people.begin(), people.end(), id);
-    const auto near = at == people.end() ? nearest_word(id, people) : std::nullopt;
-    require(at != people.end(), "{} {}: not in {}{}", flag, id, cohort.table.name,
-            near ? "; did you mean " + *near + "?" : "");
-    people.erase(at);
-  };
-  for (const auto& id : settings.leave_out) take(id, "--leave-out");
-  if (settings.held_out.empty()) {
-    const auto count = static_cast<int64_t>(people.size());
-    require(settings.hold_out < count, "{}: {} people to hold out of {}; somebody must be left",
-            cohort.table.name, settings.hold_out, count);
-    const auto order = Random(seed, "hold out").permutation(count);
-    for (int64_t k = 0; k < settings.hold_out; ++k)
-      settings.held_out.push_back(people[static_cast<size_t>(order[static_cast<size_t>(k)])]);
-    std::sort(settings.held_out.begin(), settings.held_out.end());
-  }
-  for (const auto& id : settings.held_out) take(id, "--held-out");
-  require(!people.empty(), "{}: nobody is left to train on", cohort.table.name);
-  return {people, settings.held_out};
 }
 
 class Pix2pixRecipe : public Recipe {
@@ -113,7 +92,8 @@ class Pix2pixRecipe : public Recipe {
     space_ = cohort.space;
     settings.network.levels = levels_of(settings.data.side);
     settings.network.inputs = static_cast<int64_t>(settings.data.inputs.size());
-    const auto people = split_people(cohort, settings, seed);
+    const auto people =
+        split_people(cohort, settings.hold_out, settings.held_out, settings.leave_out, seed);
     settings_ = settings;
     training_ = std::make_unique<PairedSlices>(cohort, people.training, settings.data);
     held_out_ = std::make_unique<PairedSlices>(cohort, people.held_out, settings.data);
@@ -141,7 +121,7 @@ class Pix2pixRecipe : public Recipe {
         rate_factor(step / steps_per_epoch(), settings_.constant_epochs, settings_.decay_epochs);
     generator_optimiser_->settings.rate = factor * settings_.learning_rate;
     discriminator_optimiser_->settings.rate = factor * settings_.learning_rate;
-    const auto batch = training_->batch(step, settings_.batch_size, seed_);
+    const auto batch = augmented_batch(step);
     PairedStepOptions options;
     options.weight_l1 = settings_.weight_l1;
     options.weight_similarity = settings_.weight_similarity;
@@ -150,7 +130,9 @@ class Pix2pixRecipe : public Recipe {
         generator_, discriminator_, batch.inputs.to(device_), batch.targets.to(device_),
         stream_seed(seed_, "dropout", static_cast<uint64_t>(step)), options,
         [&](const auto& gradients) { discriminator_optimiser_->step(gradients); },
-        [&](const auto& gradients) { generator_optimiser_->step(gradients); });
+        [&](const auto& gradients) {
+          generator_optimiser_->step(gradients, average_parameters_, settings_.average_decay);
+        });
     Losses named = {{"real", losses.real},
                     {"fake", losses.fake},
                     {"adversarial", losses.adversarial},
@@ -163,6 +145,7 @@ class Pix2pixRecipe : public Recipe {
     NamedTensors tensors;
     collect(*generator_, "generator.", tensors);
     collect(*discriminator_, "discriminator.", tensors);
+    if (average_) collect(*average_, "average.", tensors);
     for (const auto& [name, tensor] : generator_optimiser_->state())
       tensors[kGeneratorOptimiser + name] = tensor;
     for (const auto& [name, tensor] : discriminator_optimiser_->state())
@@ -176,9 +159,14 @@ class Pix2pixRecipe : public Recipe {
     NamedTensors live;
     collect(*generator_, "generator.", live);
     collect(*discriminator_, "discriminator.", live);
+    if (average_) collect(*average_, "average.", live);
     for (auto& [name, tensor] : live) tensor.copy_(state.at(name));
     generator_optimiser_->load_state(below(state, kGeneratorOptimiser));
     discriminator_optimiser_->load_state(below(state, kDiscriminatorOptimiser));
+  }
+
+  void prepare_to_save() override {
+    if (average_) calibrate_average();
   }
 
   std::map<std::string, std::string> metadata() override {
@@ -204,6 +192,7 @@ class Pix2pixRecipe : public Recipe {
   }
 
   Picture sample_sheet(int64_t step) override {
+    if (average_) calibrate_average();
     const auto& shown = held_out_->size() > 0 ? *held_out_ : *training_;
     std::vector<int64_t> rows;
     for (int64_t k = 0; k < kSheetSlices; ++k)
@@ -222,6 +211,7 @@ class Pix2pixRecipe : public Recipe {
 
   Scores evaluate() override {
     if (held_out_->size() == 0) return {};
+    if (average_) calibrate_average();
     const auto [ssim, psnr, rmse, mae] =
         score_people([&](const auto& inputs, const auto&) { return translate(inputs); });
     Scores scores = {
@@ -263,6 +253,7 @@ class Pix2pixRecipe : public Recipe {
     adam.beta2 = settings_.beta2;
     generator_optimiser_ = std::make_unique<Adam>(named_parameters(*generator_), adam);
     discriminator_optimiser_ = std::make_unique<Adam>(named_parameters(*discriminator_), adam);
+    if (settings_.average_decay > 0) begin_average(compute);
   }
 
   const PairedSummary& summary() {
@@ -278,33 +269,84 @@ class Pix2pixRecipe : public Recipe {
     const auto people = static_cast<int64_t>(held_out_->participants().size());
     auto similarity = torch::zeros({people}, torch::kDouble), square = similarity.clone(),
          absolute = similarity.clone();
-    const int64_t each = settings_.data.slices;
-    for (int64_t person = 0; person < people; ++person)
-      for (int64_t first = 0; first < each; first += kEvaluationBatch) {
-        std::vector<int64_t> rows, places;
-        for (int64_t n = first; n < std::min(each, first + kEvaluationBatch); ++n) {
-          rows.push_back(person * each + n);
-          places.push_back(n);
-        }
-        const auto batch = held_out_->gather(rows);
-        const auto made = make(batch.inputs, places);
-        const double part = static_cast<double>(rows.size()) / static_cast<double>(each);
-        similarity[person] +=
-            gaussian_similarity(made, batch.targets, kRange).template item<double>() * part;
-        const auto difference = made - batch.targets;
-        square[person] += difference.square().mean().template item<double>() * part;
-        absolute[person] += difference.abs().mean().template item<double>() * part;
+    const int64_t steps = summary().baselines.level_mean.size(0);
+    for (int64_t next = 0; next < held_out_->size();) {
+      const auto index = held_out_->row(next).person;
+      const auto& person = held_out_->people()[index];
+      std::vector<int64_t> rows, places;
+      for (; next < held_out_->size() && held_out_->row(next).person == index &&
+             static_cast<int64_t>(rows.size()) < kEvaluationBatch;
+           ++next) {
+        rows.push_back(next);
+        places.push_back(person.place_of(held_out_->row(next).slice, steps));
       }
+      const auto batch = held_out_->gather(rows);
+      const auto made = make(batch.inputs, places);
+      const double part = static_cast<double>(rows.size()) / static_cast<double>(person.count);
+      const auto at = static_cast<int64_t>(index);
+      similarity[at] +=
+          gaussian_similarity(made, batch.targets, kRange).template item<double>() * part;
+      const auto difference = made - batch.targets;
+      square[at] += difference.square().mean().template item<double>() * part;
+      absolute[at] += difference.abs().mean().template item<double>() * part;
+    }
     const auto psnr = 10 * torch::log10(kRange * kRange / square);
     return {similarity.mean().item<double>(), psnr.mean().item<double>(),
             square.sqrt().mean().item<double>(), absolute.mean().item<double>()};
   }
 
-  /// [N,C,S,S] -> [N,1,S,S], by running statistics and without dropout.
+  void begin_average(torch::ScalarType compute) {
+    average_ = UnetGenerator(settings_.network);
+    average_->to(device_);
+    average_->set_compute_type(compute);
+    const torch::NoGradGuard no_grad;
+    NamedTensors live, averaged;
+    collect(*generator_, "", live);
+    collect(*average_, "", averaged);
+    for (auto& [name, tensor] : averaged) tensor.copy_(live.at(name));
+    average_parameters_ = average_->parameters();
+  }
+
+  /// Running statistics of the averaged generator, as it translates (no dropout), from training
+  /// slices: those gathered under the live weights do not fit it. A function of the state alone.
+  void calibrate_average() {
+    const torch::NoGradGuard no_grad;
+    average_->eval();
+    std::vector<BatchNormImpl*> norms;
+    for (auto& module : average_->modules())
+      if (auto* norm = module->as<BatchNormImpl>()) norms.push_back(norm);
+    for (auto* norm : norms) norm->train();
+    const int64_t count = kCalibrationBatches * settings_.batch_size;
+    for (int64_t batch = 0; batch < kCalibrationBatches; ++batch) {
+      // Momentum 1/k: the plain mean over the batches so far.
+      for (auto* norm : norms) norm->momentum = 1.0 / static_cast<double>(batch + 1);
+      std::vector<int64_t> rows;
+      for (int64_t k = batch; k < count; k += kCalibrationBatches)
+        rows.push_back(k * training_->size() / count);
+      average_->forward(training_->gather(rows).inputs.to(device_));
+    }
+    average_->eval();
+  }
+
+  PairedBatch augmented_batch(int64_t step) const {
+    auto batch = training_->batch(step, settings_.batch_size, seed_);
+    const auto& augment = settings_.augment;
+    if (augment.any())
+      at::parallel_for(0, settings_.batch_size, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t n = begin; n < end; ++n)
+          augment_pair(batch.inputs[n], batch.targets[n], augment, seed_,
+                       static_cast<uint64_t>(step * settings_.batch_size + n));
+      });
+    return batch;
+  }
+
+  /// [N,C,S,S] -> [N,1,S,S], by running statistics and without dropout; by the averaged weights
+  /// where there are such, calibrated before.
   torch::Tensor translate(const torch::Tensor& inputs) {
     const torch::NoGradGuard no_grad;
-    generator_->eval();
-    const auto made = generator_->forward(inputs.to(device_)).cpu();
+    auto& network = average_ ? average_ : generator_;
+    network->eval();
+    const auto made = network->forward(inputs.to(device_)).cpu();
     generator_->train();
     return made;
   }
@@ -316,7 +358,8 @@ class Pix2pixRecipe : public Recipe {
   std::unique_ptr<PairedSlices> training_, held_out_;
   std::optional<PairedSummary> summary_;  // made when it is first asked for
   Scores baseline_scores_;
-  UnetGenerator generator_{nullptr};
+  UnetGenerator generator_{nullptr}, average_{nullptr};
+  std::vector<torch::Tensor> average_parameters_;
   PatchDiscriminator discriminator_{nullptr};
   std::unique_ptr<Adam> generator_optimiser_, discriminator_optimiser_;
 };

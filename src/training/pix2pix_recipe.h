@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cohort/paired_augment.h"
 #include "cohort/paired_slices.h"
 #include "core/device.h"
 #include "core/settings.h"
@@ -16,6 +17,7 @@ namespace scintigen {
 
 struct Pix2pixTraining {
   PairedSettings data;
+  PairedAugment augment;  ///< of the training pairs
   int64_t hold_out = 6;                ///< people kept for the evaluation (SPECT paper: 6), by seed
   std::vector<std::string> held_out;   ///< these instead
   std::vector<std::string> leave_out;  ///< for a test at the end: neither trained on nor looked at
@@ -27,6 +29,7 @@ struct Pix2pixTraining {
   double weight_l1 = 100, weight_similarity = 0;
   std::string adversarial = "cross_entropy";  ///< or least_squares
   int64_t discriminator_width = 64;
+  double average_decay = 0;  ///< moving average of the generator's weights; 0 = none
   UnetSettings network;
   void visit(SettingsVisitor& visitor);
 };

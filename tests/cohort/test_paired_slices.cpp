@@ -96,6 +96,32 @@ TEST_F(PairedCohort, EverySliceOnceAnEpoch) {
   EXPECT_FALSE(torch::equal(slices.batch(2, 6, 7).inputs, slices.batch(2, 6, 8).inputs));
 }
 
+TEST_F(PairedCohort, AllSlicesOfPeopleWithOtherNumbersOfThem) {
+  add("f", "T1w", 5);
+  add("f", "spect", 5);
+  settings_.slices = 0;
+  const PairedSlices slices(cohort_, {"a", "f"}, settings_);
+  ASSERT_EQ(slices.size(), 17);
+  EXPECT_EQ(slices.row(0).slice, 0);
+  EXPECT_EQ(slices.row(11).slice, 11);
+  EXPECT_EQ(slices.row(12).person, 1U);
+  EXPECT_EQ(slices.row(12).slice, 0);
+
+  // They meet at as many places as the shorter has planes; of its own, each plane is a place.
+  ASSERT_EQ(places_of(slices.people()), 5);
+  const auto& tall = slices.people()[0];
+  std::vector<int64_t> places;
+  for (int64_t k = 0; k < 12; ++k) places.push_back(tall.place_of(k, 5));
+  EXPECT_EQ(places, (std::vector<int64_t>{0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4}));
+  for (int64_t place = 0; place < 5; ++place) {
+    EXPECT_EQ(tall.place_of(tall.plane_at(place, 5), 5), place);
+    EXPECT_EQ(slices.people()[1].place_of(place, 5), place);
+    EXPECT_EQ(slices.people()[1].plane_at(place, 5), place);
+  }
+  EXPECT_EQ(tall.place_of(-3, 5), 0) << "planes beyond take the nearest";
+  EXPECT_EQ(tall.place_of(20, 5), 4);
+}
+
 TEST_F(PairedCohort, NamesWhatDoesNotFit) {
   EXPECT_REFUSED(PairedSlices(cohort_, {"d"}, settings_), "no spect of d");
   settings_.slices = 13;

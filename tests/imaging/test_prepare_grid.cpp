@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "core/affine.h"
+#include "core/error.h"
+#include "core/nifti.h"
+#include "core/nifti_bytes.h"
+#include "core/temporary_folder.h"
 #include "imaging/prepare_grid.h"
 
 namespace scintigen {
@@ -47,6 +51,63 @@ TEST(PrepareGrid, TemplateSpaceIsTheBoxOfSpm) {
   EXPECT_EQ(describe_grid(one), "157 x 189 x 156 voxels of 1 x 1 x 1 mm");
   EXPECT_EQ(describe_grid(two), "79 x 95 x 78 voxels of 2 x 2 x 2 mm");
   EXPECT_EQ(transform_point(one.voxel_to_world, {78, 112, 70}), (Point{0, 0, 0}));
+}
+
+TEST(PrepareGrid, SameSlicesKeepTheFieldOfViewAndTheSlices) {
+  const Affine place = {{{-1, 0, 0, 40}, {0, 0.5, 0, -7}, {0, 0, 6, 3}, {0, 0, 0, 1}}};
+  const auto scan = head(place, {5, 64, 32});
+  const auto own = same_slices(scan, 1);  // the pixel of i; j is finer
+  EXPECT_EQ(own.ni, 32);
+  EXPECT_EQ(own.nj, 32);
+  EXPECT_EQ(own.nk, 5);
+  // Edge of the field of view: half a pixel before the first centre, before and after.
+  EXPECT_NEAR(own.voxel_to_world[1][3] - 0.5, -7 - 0.25, 1e-12);
+  EXPECT_NEAR(own.voxel_to_world[0][3], 40, 1e-12);
+  EXPECT_NEAR(own.voxel_to_world[2][2], 6, 1e-12);
+  const auto coarse = same_slices(scan, 2);
+  EXPECT_EQ(describe_grid(coarse), "16 x 16 x 5 voxels of 2 x 2 x 6 mm");
+  std::vector<std::string> steps;
+  const auto constant = [&] {
+    auto volume = scan;
+    volume.voxels = torch::arange(5, torch::kFloat).view({5, 1, 1}).expand({5, 64, 32}).clone();
+    return onto_grid(volume, coarse, identity_affine(), "linear", steps);
+  }();
+  for (int64_t k = 0; k < 5; ++k)  // no slice takes from its neighbours
+    EXPECT_NEAR(constant.voxels[k].sub(static_cast<double>(k)).abs().max().item<double>(), 0, 1e-5);
+  EXPECT_NE(steps[0].find("x 0 voxels SD"), std::string::npos) << steps[0];
+  EXPECT_THROW(same_slices(scan, 100), Error);
+}
+
+TEST(PrepareGrid, TheGridOfAFile) {
+  TemporaryFolder folder;
+  const auto file = folder / "grid.nii.gz";
+  const auto written = [&](const Grid& grid) {
+    write_nifti(file, empty_volume(grid, "1"), "");
+    return output_grid(file);
+  };
+  // Stored from left to right and from the head down: the same places, as RAS.
+  const Grid stored{20, 30, 10, {{{-2, 0, 0, 19}, {0, 1.5, 0, -30}, {0, 0, -4, 50}, {0, 0, 0, 1}}}};
+  const Grid turned = written(stored);
+  EXPECT_EQ(describe_grid(turned), "20 x 30 x 10 voxels of 2 x 1.5 x 4 mm");
+  const Affine expected = {{{2, 0, 0, -19}, {0, 1.5, 0, -30}, {0, 0, 4, 14}, {0, 0, 0, 1}}};
+  EXPECT_EQ(turned.voxel_to_world, expected);
+  const Volume scan = head(identity_affine(), {24, 24, 24});
+  std::vector<std::string> steps;
+  EXPECT_EQ(grid_of(onto_grid(scan, turned, identity_affine(), "linear", steps)), turned);
+
+  const auto refused = [&](const Grid& grid, const std::string& why) {
+    EXPECT_REFUSED(written(grid), why);
+  };
+  refused(centred_grid(20, 7, 20, 2), "20 x 7 x 20 voxels of 2 x 2 x 2 mm; expected 8 to 1024");
+  refused(centred_grid(20, 20, 20, 20), "expected voxels of 0.25 to 16 mm");
+  EXPECT_REFUSED(output_grid(folder / "none.nii"), "none.nii: not there; expected a NIfTI file");
+  EXPECT_REFUSED(output_grid(folder.path()), "not there; expected a NIfTI file");
+  put_bytes(file, "<html>");
+  EXPECT_REFUSED(output_grid(file), "grid.nii.gz");
+  NiftiBytes sheared;
+  sheared.shape = {16, 16, 16};
+  sheared.set_sform({{{2, 0.4, 0, 0}, {0, 2, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 1}}});
+  EXPECT_REFUSED(output_grid(sheared.write(folder / "sheared.nii")), "not at right angles");
 }
 
 TEST(PrepareGrid, SaysWhatItDid) {

@@ -86,7 +86,7 @@ TEST(Plots, BoxAndViolin) {
   std::vector<double> values;
   for (int i = 1; i <= 99; ++i) values.push_back(i);
   values.push_back(1000);
-  const ValueGroup group = value_group(values, {});
+  const PlottedGroup group = plotted_group(values, {});
   EXPECT_DOUBLE_EQ(group.box->lower_quartile, 25.75);  // R: quantile(c(1:99, 1000))
   EXPECT_DOUBLE_EQ(group.box->median, 50.5);
   EXPECT_DOUBLE_EQ(group.box->upper_quartile, 75.25);
@@ -94,15 +94,15 @@ TEST(Plots, BoxAndViolin) {
   EXPECT_EQ(group.box->high, 99);
   EXPECT_DOUBLE_EQ(*std::max_element(group.density.begin(), group.density.end()), 1);
   for (double offset : group.offsets) EXPECT_LE(std::abs(offset), 1);
-  EXPECT_TRUE(value_group({1, 1, 1}, {}).at.empty());
-  const ValueGroup share = value_group({0, 1, 1, 1}, {});
+  EXPECT_TRUE(plotted_group({1, 1, 1}, {}).at.empty());
+  const PlottedGroup share = plotted_group({0, 1, 1, 1}, {});
   EXPECT_TRUE(share.at.empty());
   EXPECT_EQ(share.box->median, 0.75);
   EXPECT_EQ(share.box->high, 0.75);
   EXPECT_EQ(group.at.front(), 1);
   EXPECT_EQ(group.at.back(), 1000);
-  EXPECT_TRUE(value_group({}, {}).values.empty());
-  EXPECT_EQ(value_group({5}, {}).box->median, 5);
+  EXPECT_TRUE(plotted_group({}, {}).values.empty());
+  EXPECT_EQ(plotted_group({5}, {}).box->median, 5);
 }
 
 TEST(Plots, MarksConditionsAndTicks) {

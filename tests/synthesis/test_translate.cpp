@@ -64,6 +64,24 @@ TEST_F(TranslateTest, PutsEachSliceWhereItsInputWas) {
   EXPECT_GT(pixels.mean[4].std().item<double>(), 0.01) << "the tiny network does make something";
 }
 
+TEST_F(TranslateTest, RunsTheAveragedWeightsWhereThereAreSuch) {
+  const auto before = translated({}).mean;
+  const auto averaged = tiny_unet_with_weights(2, tiny_unet());
+  for (const auto& entry : averaged->named_parameters())
+    checkpoint.tensors["average." + entry.key()] = entry.value().detach();
+  for (const auto& entry : averaged->named_buffers())
+    checkpoint.tensors["average." + entry.key()] = entry.value();
+  const auto after = translated({}).mean;
+  EXPECT_GT(farthest(before, after), 1e-3);
+  for (auto& [name, tensor] : tiny_translator(*training, 2).tensors)
+    if (name.rfind("generator.", 0) == 0) checkpoint.tensors[name] = tensor;
+  for (const auto& entry : averaged->named_parameters())
+    checkpoint.tensors.erase("average." + entry.key());
+  for (const auto& entry : averaged->named_buffers())
+    checkpoint.tensors.erase("average." + entry.key());
+  EXPECT_EQ(farthest(translated({}).mean, after), 0);
+}
+
 TEST_F(TranslateTest, RunsByBatchStatisticsWhereAsked) {
   Inference inference;
   inference.batch_statistics = true;
@@ -185,11 +203,11 @@ TEST_F(TranslateTest, RefusesWhatIsNoTranslator) {
 TEST_F(TranslateTest, ChoosesPlanes) {
   auto someone = person();
   ASSERT_EQ(someone.first, 2);
-  EXPECT_EQ(planes_to_translate(someone, 6, "trained"), (std::vector<int64_t>{2, 3, 4, 5, 6, 7}));
-  EXPECT_EQ(planes_to_translate(someone, 6, "all").size(), 10U);
+  EXPECT_EQ(planes_to_translate(someone, "trained"), (std::vector<int64_t>{2, 3, 4, 5, 6, 7}));
+  EXPECT_EQ(planes_to_translate(someone, "all").size(), 10U);
   someone.mask = torch::zeros({10, 20, 24});
   someone.mask[9][3][3] = 1;
-  EXPECT_EQ(planes_to_translate(someone, 6, "brain"), (std::vector<int64_t>{2, 3, 4, 5, 6, 7, 9}));
+  EXPECT_EQ(planes_to_translate(someone, "brain"), (std::vector<int64_t>{2, 3, 4, 5, 6, 7, 9}));
 }
 
 TEST(Counts, ComeBackByTheRange) {

@@ -43,3 +43,25 @@ status=0
 has 'sub-001_T1w.nii.gz' partly/skipped.tsv
 has 'sub-002' partly/native/volumes.tsv
 has 'not prepared' partly/quality.html
+
+# scans that lie on one grid already: none is moved, slices and field of view stay, no T1 is needed
+printf 'participant_id\tmodality\tfile\nsub-1\tpet\tprepared/native/sub-001/sub-001_space-native_T1w.nii\nsub-1\tT2w\tprepared/native/sub-001/sub-001_space-native_T1w.nii\n' >one_grid.tsv
+refuses_plan=$("$SCINTIGEN" prepare --table one_grid.tsv --modalities pet,T2w --out none 2>&1) && fail "prepared without a T1: $refuses_plan"
+works "$SCINTIGEN" prepare --table one_grid.tsv --registered --modalities pet,T2w --brain none --keep-head --spacing-mm 6 --out one_grid
+has '36 x 40 x 64 voxels of 6 x 6 x 3 mm' one_grid/patients/sub-1.json
+has 'on the grid of' one_grid/patients/sub-1.json
+cmp one_grid/native/sub-1/sub-1_space-native_pet.nii one_grid/native/sub-1/sub-1_space-native_T2w.nii
+[ ! -e one_grid/transforms ] || fail "a registration was made"
+works "$SCINTIGEN" prepare --table one_grid.tsv --registered --modalities pet,T2w --brain none --keep-head --spacing-mm 3 --out as_they_are
+has 'copied, voxel on voxel' as_they_are/patients/sub-1.json
+sed 's|sub-1\tT2w.*|sub-1\tT2w\tprepared/template/sub-001/sub-001_space-template_T1w.nii|' one_grid.tsv >two_grids.tsv
+status=0
+"$SCINTIGEN" prepare --table two_grids.tsv --registered --modalities pet,T2w --brain none --keep-head --out two_grids 2>two.err || status=$?
+[ "$status" = 1 ] || fail "expected exit status 1, found $status: $(cat two.err)"
+has 'expected one grid' two_grids/skipped.tsv
+# --grid: the voxels of a file, in template space; a grid that cuts the brain off is refused
+"$SCINTIGEN" prepare scans --space template --participants 001 --spacing-mm 4 --brain surface --out made 2>/dev/null
+works "$SCINTIGEN" prepare scans --space template --participants 001 --grid made/template/sub-001/sub-001_space-template_T1w.nii --brain surface --out same
+cmp made/template/sub-001/sub-001_space-template_T1w.nii same/template/sub-001/sub-001_space-template_T1w.nii
+works "$SCINTIGEN" prepare scans --space template --grid made/template/sub-001/sub-001_space-template_T1w.nii --out dry --dry-run
+has 'template at 40 x 48 x 39 voxels of 4 x 4 x 4 mm' works.err
