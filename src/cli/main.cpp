@@ -34,8 +34,9 @@ std::vector<CommandEntry> command_table() {
 #ifdef SCINTIGEN_WITH_IMAGING
           import_command(),        prepare_command(),       export_command(),
 #endif
-          train_fastgan_command(), train_pix2pix_command(), select_command(), generate_command(),
-          evaluate_command(),      compare_command(),       metrics_command(),       stats_command(),  doctor_command()};
+          train_fastgan_command(), train_pix2pix_command(), select_command(),
+          generate_command(),      evaluate_command(),      compare_command(),
+          metrics_command(),       stats_command(),         doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {

@@ -32,8 +32,9 @@ void PairedSettings::visit(SettingsVisitor& v) {
           inputs);
   v.visit(text("target", "modality that is learned"), target);
   v.visit(text("session", "of modalities that have several (interictal)"), session);
-  v.visit(number("slices", "axial slices a person, where most of the brain is (SPECT paper: 100); 0 = all",
-                 0, 4096),
+  v.visit(number("slices",
+                 "axial slices a person, where most of the brain is (SPECT paper: 100); 0 = all", 0,
+                 4096),
           slices);
   v.visit(
       number("side", "pixels along a side of the square the slices are cut or padded to", 32, 1024),

@@ -24,8 +24,8 @@ void Document::figure_caption(const std::string& text) {
 }
 
 void Document::table(const std::string& caption, const std::vector<std::string>& columns,
-                 const std::vector<std::vector<std::string>>& rows,
-                 const std::vector<size_t>& text_columns) {
+                     const std::vector<std::vector<std::string>>& rows,
+                     const std::vector<size_t>& text_columns) {
   const auto css_class = [&](size_t column) {
     const bool is_text = column == 0 || std::find(text_columns.begin(), text_columns.end(),
                                                   column) != text_columns.end();
