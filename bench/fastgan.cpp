@@ -1,63 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_fastgan WEIGHTS.safetensors step|generate float32|bfloat16 THREADS
-// Prints what it computes once, for the driver to compare, then answers each line "N" on stdin with
-// the milliseconds of each of N repetitions. step: one training step (both gradients, both Adam
-// updates). generate: one batch of 64 images in eval mode.
+// Prints what it computes once, for the driver to compare, then serves repetitions (serve.h). step:
+// one training step (both gradients, both Adam updates). generate: one batch of 64 images in eval
+// mode.
 #include "models/fastgan.h"
 
 #include <torch/torch.h>
 
-#include <chrono>
-#include <iostream>
-
 #include "bench.h"
-#include "core/device.h"
 #include "core/error.h"
-#include "core/safetensors.h"
+#include "serve.h"
 #include "training/adam.h"
 #include "training/fastgan_step.h"
 
 namespace scintigen {
-namespace {
-
-void load(torch::nn::Module& module, const TensorFile& file, const std::string& prefix) {
-  const torch::NoGradGuard no_grad;
-  for (auto& entry : module.named_parameters()) entry.value().copy_(file.at(prefix + entry.key()));
-  for (auto& entry : module.named_buffers()) entry.value().copy_(file.at(prefix + entry.key()));
-}
-
-Adam::Named named(const torch::nn::Module& module) {
-  Adam::Named parameters;
-  for (const auto& entry : module.named_parameters())
-    parameters.emplace_back(entry.key(), entry.value());
-  return parameters;
-}
-
-template <class Work>
-void serve(Work work) {
-  for (int64_t count = 0; std::cin >> count;) {
-    for (int64_t k = 0; k < count; ++k) {
-      const auto begin = std::chrono::steady_clock::now();
-      work();
-      std::cout << std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
-                                                             begin)
-                       .count()
-                << ' ';
-    }
-    std::cout << std::endl;
-  }
-}
-
-}  // namespace
-
 int bench(const std::vector<std::string>& words) {
   if (words.size() != 5)
     throw Error("usage: bench_fastgan WEIGHTS step|generate float32|bfloat16 THREADS");
   const auto file = read_tensors(words[1]);
-  DeviceSettings settings;
-  settings.device = torch::cuda::is_available() ? "cuda" : "cpu";
-  settings.precision = words[3];
-  settings.threads = std::stoll(words[4]);
+  const auto settings = device_settings(words[3], words[4]);
   const auto device = use_device(settings);
   const int64_t conditions = file.at("conditions").size(1);
   FastganGenerator generator(FastganSettings{}, conditions);
@@ -80,8 +41,8 @@ int bench(const std::vector<std::string>& words) {
     serve([&] { generator->forward(many, many_y).to(torch::kFloat).cpu(); });
     return 0;
   }
-  Adam generator_optimiser(named(*generator), {}),
-      discriminator_optimiser(named(*discriminator), {});
+  Adam generator_optimiser(named_parameters(*generator), {}),
+      discriminator_optimiser(named_parameters(*discriminator), {});
   const auto step = [&] {
     const auto gradients = fastgan_gradients(generator, discriminator, images, y, z, y, 3, 5);
     discriminator_optimiser.step(gradients.discriminator);

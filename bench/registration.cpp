@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_registration THREADS
-// For each line "rigid|affine FIXED MOVING [mirror]" of standard input: registers as `scintigen
-// prepare` does and prints one line: milliseconds (files read, registered), score, doubtful, flip
-// check, margin, information, then rows 1 to 3 of fixed_to_moving.
-#include "imaging/registration.h"
-
+// For each line "rigid|affine|spect FIXED MOVING [MASK]" of standard input: registers as `scintigen
+// prepare` does and prints one line: milliseconds (files read, brain found, registered), how many
+// of these to find the brain (spect alone needs it), score, doubtful, flip check, margin,
+// information, then rows 1 to 3 of fixed_to_moving.
 #include <ATen/Parallel.h>
 
 #include <chrono>
@@ -14,6 +13,8 @@
 #include "bench.h"
 #include "core/error.h"
 #include "core/volume_io.h"
+#include "imaging/brain_extraction.h"
+#include "imaging/registration_spect.h"
 
 namespace scintigen {
 
@@ -30,12 +31,21 @@ int bench(const std::vector<std::string>& words) {
     settings.motion = motion == "affine" ? Motion::kAffine : Motion::kRigid;
     std::optional<Volume> fixed_mask;
     if (!mask.empty()) fixed_mask = read_volume(mask);
-    const Registration found =
-        register_volumes(read_volume(fixed), read_volume(moving), settings, fixed_mask);
-    const auto spent = std::chrono::steady_clock::now() - begin;
-    std::cout << std::chrono::duration<double, std::milli>(spent).count() << ' ' << found.score
-              << ' ' << found.doubtful << ' ' << static_cast<int>(found.flip) << ' '
-              << found.flip_margin << ' ' << found.mutual_information;
+    const Volume still = read_volume(fixed), moved = read_volume(moving);
+    Volume brain;
+    const auto before = std::chrono::steady_clock::now();
+    if (motion == "spect") brain = extract_brain_surface(still).mask;
+    const auto between = std::chrono::steady_clock::now();
+    const Registration found = motion == "spect"
+                                   ? register_spect(still, brain, moved, settings)
+                                   : register_volumes(still, moved, settings, fixed_mask);
+    const auto end = std::chrono::steady_clock::now();
+    const auto ms = [](auto spent) {
+      return std::chrono::duration<double, std::milli>(spent).count();
+    };
+    std::cout << ms(end - begin) << ' ' << ms(between - before) << ' ' << found.score << ' '
+              << found.doubtful << ' ' << static_cast<int>(found.flip) << ' ' << found.flip_margin
+              << ' ' << found.mutual_information;
     std::cout.precision(12);
     for (size_t row = 0; row < 3; ++row)
       for (double number : found.fixed_to_moving[row]) std::cout << ' ' << number;

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""drive_registration.py BENCH FOLDER [--people N] [--first N] [--kinds pet,spect,template] [--ours-only] [--tsv FILE]
+"""drive_registration.py BENCH FOLDER [--people N] [--first N] [--kinds pet,spect,template] [--noise 0,0.05,0.1]
+    [--shift-mm 30] [--turn-degrees 20] [--sides ours,elastix] [--tsv FILE]
 
 Registers simulated pairs with known maps by BENCH (bench_registration) and by elastix, alternately in one run: T1 to PET and
-T1 to SPECT (rigid), template to T1 (affine). FOLDER holds the simulated cohorts fdg/ and epilepsy-spect/. The moving scan of each pair is given
-another place: its world is moved by a rigid motion of up to 30 mm and 20 degrees, drawn from the pair's number.
+T1 to SPECT (rigid), template to T1 (affine). FOLDER holds a simulated cohort of kind epilepsy-spect. The moving scan of each pair is given
+another place: its world is moved by a rigid motion of up to 30 mm and 20 degrees (or as told), drawn from the pair's number. A pair is the same
+in every run, so --sides may be run one after the other: what FILE holds of a pair is not done again.
 
 Error of a pair: distance between found and true map, mean over points of the true brain. Affine: the person's head is a smooth
 deformation of the template's, so no affine map is right everywhere; the error is the distance from the affine map that
@@ -25,9 +27,10 @@ import numpy
 
 THREADS = int(os.environ.get("THREADS", 2))
 TEMPLATE = pathlib.Path("/usr/share/mricron/templates/ch2.nii.gz")
+LIMITS = {"shift_mm": 30.0, "turn_degrees": 20.0}
 FAILED_MM = {"pet": 5.0, "spect": 8.0, "template": 8.0}  # an error that a look at the pair shows
 # Mattes' mutual information, four levels, 250 iterations, 2048 samples: elastix's manual, section 5.5, and its parameter zoo.
-ELASTIX = """(FixedInternalImagePixelType "float") (MovingInternalImagePixelType "float")
+ELASTIX_PARAMETERS = """(FixedInternalImagePixelType "float") (MovingInternalImagePixelType "float")
 (FixedImageDimension 3) (MovingImageDimension 3) (UseDirectionCosines "true")
 (Registration "MultiResolutionRegistration") (Interpolator "LinearInterpolator") (ResampleInterpolator "FinalBSplineInterpolator")
 (Resampler "DefaultResampler") (FixedImagePyramid "FixedRecursiveImagePyramid") (MovingImagePyramid "MovingRecursiveImagePyramid")
@@ -51,10 +54,10 @@ def rigid(turn, shift):
 
 
 def drawn_motion(number, centre):
-    """Turned by up to 20 degrees about an axis through `centre` and shifted by up to 30 mm, each any way."""
+    """Turned about an axis through `centre` and shifted, each any way and up to LIMITS."""
     random = numpy.random.default_rng(1000 + number)
     way, axis = (v / numpy.linalg.norm(v) for v in random.normal(size=(2, 3)))
-    angle, length = math.radians(20) * random.uniform(), 30 * random.uniform()
+    angle, length = math.radians(LIMITS["turn_degrees"]) * random.uniform(), LIMITS["shift_mm"] * random.uniform()
     cross = numpy.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     turn = numpy.eye(4)
     turn[:3, :3] += math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
@@ -158,16 +161,16 @@ class Ours:
                                         env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"})
 
     def __call__(self, pair):
-        motion = "affine" if pair.kind == "template" else "rigid"
+        motion = {"template": "affine", "spect": "spect"}.get(pair.kind, "rigid")
         self.process.stdin.write(f"{motion} {pair.fixed} {pair.moving} {pair.mask or ''}\n")
         self.process.stdin.flush()
         words = self.process.stdout.readline().split()
-        if len(words) != 18:
+        if len(words) != 19:
             sys.exit("drive_registration.py: bench_registration ended")
         matrix = numpy.eye(4)
-        matrix[:3] = numpy.array([float(w) for w in words[6:]]).reshape(3, 4)
-        return float(words[0]), matrix, {"score": float(words[1]), "doubtful": int(words[2]), "flip": int(words[3]),
-                                         "margin": float(words[4]), "information": float(words[5])}
+        matrix[:3] = numpy.array([float(w) for w in words[7:]]).reshape(3, 4)
+        return float(words[0]), matrix, {"brain_ms": float(words[1]), "score": float(words[2]), "doubtful": int(words[3]),
+                                         "flip": int(words[4]), "margin": float(words[5]), "information": float(words[6])}
 
 
 def elastix(pair, folder):
@@ -176,7 +179,7 @@ def elastix(pair, folder):
     out.mkdir(exist_ok=True)
     parameters = folder / "parameters.txt"
     transform = "AffineTransform" if pair.kind == "template" else "EulerTransform"
-    parameters.write_text("\n".join(line.replace(") (", ")\n(") for line in ELASTIX.format(
+    parameters.write_text("\n".join(line.replace(") (", ")\n(") for line in ELASTIX_PARAMETERS.format(
         transform=transform, sampler="Random" if pair.mask else "RandomCoordinate", initial="GeometricalCenter" if os.environ.get("ELASTIX_INITIAL") == "geometry" else "CenterOfGravity").splitlines()) + "\n")
     begin = time.perf_counter()
     mask = ["-fMask", pair.mask] if pair.mask else []
@@ -206,6 +209,37 @@ def elastix(pair, folder):
     return spent, lps @ matrix @ lps
 
 
+KEYS = ("kind", "person", "repeat", "noise")
+OURS = ("ours_ms", "brain_ms", "ours_mm", "ours_max_mm", "score", "doubtful", "flip", "margin", "information")
+ELASTIX = ("elastix_ms", "elastix_mm", "elastix_max_mm")
+
+
+def done_pair(options, ours, sides, known, folder, person, kind, repeat, noise):
+    """The row of a pair: what is known of it, and what `sides` add."""
+    row = {"kind": kind, "person": f"sub-{person:03d}", "repeat": repeat, "noise": noise}
+    for name, text in known.get(tuple(str(row[k]) for k in KEYS), {}).items():
+        if name not in row and text != "n/a":
+            row[name] = float(text) if name not in ("doubtful", "flip") else int(text)
+    if all(side + "_mm" in row for side in sides):
+        return row
+    pair = Pair(kind, options.folder, row["person"], 100 * person + 10 * repeat + len(kind), folder, noise)
+    row["start_mm"], row["unreachable_mm"] = pair.start(), pair.unreachable
+    if "ours" in sides and "ours_mm" not in row:
+        row["ours_ms"], matrix, more = ours(pair)
+        row["ours_mm"], row["ours_max_mm"] = pair.error(matrix)
+        row.update(more)
+    if "elastix" in sides and "elastix_mm" not in row:
+        row["elastix_ms"], matrix = elastix(pair, folder)
+        row["elastix_mm"], row["elastix_max_mm"] = pair.error(matrix) if matrix is not None else (math.inf, math.inf)
+    return row
+
+
+def save_rows(file, rows):
+    names = [*KEYS, "start_mm", "unreachable_mm", *OURS, *ELASTIX]
+    lines = [[str(row.get(name, "n/a")) for name in names] for row in rows.values()]
+    file.write_text("\n".join("\t".join(line) for line in [names, *lines]) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("bench")
@@ -215,33 +249,29 @@ def main():
     parser.add_argument("--kinds", default="pet,spect,template")
     parser.add_argument("--noise", default="0")
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--ours-only", action="store_true")
+    parser.add_argument("--shift-mm", type=float, default=LIMITS["shift_mm"])
+    parser.add_argument("--turn-degrees", type=float, default=LIMITS["turn_degrees"])
+    parser.add_argument("--sides", default="ours,elastix")
     parser.add_argument("--tsv", type=pathlib.Path)
     options = parser.parse_args()
-    ours, rows = Ours(options.bench), []
+    LIMITS.update(shift_mm=options.shift_mm, turn_degrees=options.turn_degrees)
+    sides, known = options.sides.split(","), {}
+    if options.tsv and options.tsv.exists():
+        names, *lines = (line.split("\t") for line in options.tsv.read_text().splitlines())
+        known = {tuple(row[:4]): dict(zip(names, row)) for row in lines}
+    ours, rows = Ours(options.bench) if "ours" in sides else None, []
     noises = [float(n) for n in options.noise.split(",")]
     with tempfile.TemporaryDirectory(prefix="registration") as folder:
         folder = pathlib.Path(folder)
         for person in range(options.first, options.first + options.people):
             for kind in options.kinds.split(","):
                 for repeat in range(options.repeats):
-                    cohort = options.folder
-                    number = 100 * person + 10 * repeat + len(kind)
-                    pair = Pair(kind, cohort, f"sub-{person:03d}", number, folder, noises[(person + repeat) % len(noises)])
-                    row = {"kind": kind, "person": pair.who, "repeat": repeat, "noise": pair.noise, "start_mm": pair.start(),
-                           "unreachable_mm": pair.unreachable}
-                    row["ours_ms"], matrix, more = ours(pair)
-                    row["ours_mm"], row["ours_max_mm"] = pair.error(matrix)
-                    row.update(more)
-                    if not options.ours_only:
-                        row["elastix_ms"], matrix = elastix(pair, folder)
-                        row["elastix_mm"], row["elastix_max_mm"] = pair.error(matrix) if matrix is not None else (math.inf, math.inf)
-                    rows.append(row)
+                    rows.append(done_pair(options, ours, sides, known, folder, person, kind, repeat,
+                                          noises[(person + repeat) % len(noises)]))
                     if options.tsv:  # a run that was cut leaves what it measured
-                        options.tsv.write_text("\n".join(["\t".join(rows[0])] + ["\t".join(str(v) for v in r.values())
-                                                                               for r in rows]) + "\n")
-                    print("\t".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{v}" for k, v in row.items()), file=sys.stderr, flush=True)
-    sides = ["ours"] if options.ours_only else ["ours", "elastix"]
+                        save_rows(options.tsv, {**known, **{tuple(str(row[k]) for k in KEYS): row for row in rows}})
+                    print("\t".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{v}" for k, v in rows[-1].items()), file=sys.stderr, flush=True)
+    sides = [side for side in ("ours", "elastix") if all(side + "_mm" in row for row in rows)]
     for kind in options.kinds.split(","):
         some = [row for row in rows if row["kind"] == kind]
         for side in sides:
@@ -257,10 +287,11 @@ def main():
             if kind == "template":
                 text += f" unreachable_mm={statistics.median(row['unreachable_mm'] for row in some):.2f}"
             print(text)
+    if len(sides) < 2:
+        return
     times = {side: statistics.median(row[side + "_ms"] for row in rows) for side in sides}
-    if not options.ours_only:
-        print(f"registration ratio_float32={times['elastix'] / times['ours']:.3g} ours_ms={times['ours']:.0f} "
-              f"reference_ms={times['elastix']:.0f}")
+    print(f"registration ratio_float32={times['elastix'] / times['ours']:.3g} ours_ms={times['ours']:.0f} "
+          f"reference_ms={times['elastix']:.0f}")
 
 
 main()

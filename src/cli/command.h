@@ -29,17 +29,22 @@ CommandEntry simulate_command();
 CommandEntry import_command();
 CommandEntry prepare_command();
 CommandEntry export_command();
+CommandEntry siscom_command();
 CommandEntry train_fastgan_command();
 CommandEntry train_pix2pix_command();
+CommandEntry train_siamese_command();
+CommandEntry detect_fit_command();
+CommandEntry detect_apply_command();
 CommandEntry select_command();
 CommandEntry generate_command();
+CommandEntry translate_command();
 CommandEntry evaluate_command();
 CommandEntry compare_command();
 CommandEntry metrics_command();
 CommandEntry stats_command();
 CommandEntry doctor_command();  ///< versions, device, instruction sets, free space
 
-/// Whether `import`, `prepare` and `export` are in the table.
+/// Whether `import`, `prepare`, `export` and `siscom` are in the table.
 bool built_with_imaging();
 
 }  // namespace scintigen

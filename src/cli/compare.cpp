@@ -164,11 +164,10 @@ CommandEntry compare_command() {
   return {
       "compare", "Scores of several methods on the same slices: paired by patient, with a report",
       "Reads score tables by slice and puts methods beside one another: mean, SD and coefficient "
-      "of "
-      "variation over patients and over slices, and paired t tests between methods that differ in "
-      "one factor, in each combination of the other factors and averaged over them. By patient is "
-      "what may be concluded from; by slice is what papers print. Slices are paired by their order "
-      "within a patient. Every table must have the same patients with as many slices.",
+      "of variation over patients and over slices, and paired t tests between methods that differ "
+      "in one factor, in each combination of the other factors and averaged over them. By patient "
+      "is what may be concluded from; by slice is what papers print. Slices are paired by their "
+      "order within a patient. Every table must have the same patients with as many slices.",
       "scintigen compare mri/scores.csv pet/scores.csv --name MRI,PET --out compared "
       "--report compared.html",
       [] { return std::unique_ptr<Command>(new Compare); }};

@@ -30,13 +30,15 @@ namespace {
 constexpr int kFailed = 2;
 
 std::vector<CommandEntry> command_table() {
-  return {simulate_command(),
+  return {
+      simulate_command(),
 #ifdef SCINTIGEN_WITH_IMAGING
-          import_command(),        prepare_command(),       export_command(),
+      import_command(),        prepare_command(),       export_command(),        siscom_command(),
 #endif
-          train_fastgan_command(), train_pix2pix_command(), select_command(),
-          generate_command(),      evaluate_command(),      compare_command(),
-          metrics_command(),       stats_command(),         doctor_command()};
+      train_fastgan_command(), train_pix2pix_command(), train_siamese_command(), select_command(),
+      generate_command(),      translate_command(),     evaluate_command(),      compare_command(),
+      detect_fit_command(),    detect_apply_command(),  metrics_command(),       stats_command(),
+      doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {
@@ -72,7 +74,7 @@ const CommandEntry* find_command(const std::vector<CommandEntry>& commands,
   }
   if (!methods.empty())
     throw Error("{} needs another word; there are: {}", words.front(), fmt::join(methods, ", "));
-  const std::vector<std::string> imaging = {"import", "prepare", "export"};
+  const std::vector<std::string> imaging = {"import", "prepare", "export", "siscom"};
   require(built_with_imaging() ||
               std::find(imaging.begin(), imaging.end(), words.front()) == imaging.end(),
           "this scintigen was built without {} (core-only: no DICOM); prepare the cohort elsewhere "

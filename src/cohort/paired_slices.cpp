@@ -102,50 +102,97 @@ int64_t first_slice(const torch::Tensor& mask, int64_t count) {
   return most > 0 ? best : (depth - count) / 2;
 }
 
+MappedVolume mapped_by(const std::string& scale, torch::Tensor voxels) {
+  MappedVolume mapped{std::move(voxels), 0, 0};
+  if (scale == "slice") return mapped;
+  mapped.low = mapped.voxels.min().item<double>();
+  mapped.high = mapped.voxels.max().item<double>();
+  return mapped;
+}
+
+torch::Tensor PairedPerson::brain() const {
+  if (mask.defined()) return mask;
+  if (!mask_file.empty()) return read_volume(mask_file).voxels;
+  return target.voxels.defined() ? target.voxels : inputs.front().voxels;
+}
+
+void PairedPerson::choose_planes(int64_t slices) {
+  count = slices > 0 ? slices : grid.nk;
+  first = count == grid.nk  ? 0
+          : count < grid.nk ? first_slice(brain(), count)
+                            : (grid.nk - count) / 2;
+}
+
+int64_t PairedPerson::place_of(int64_t k, int64_t places) const {
+  const int64_t n = std::clamp<int64_t>(k - first, 0, count - 1);
+  return (2 * n + 1) * places / (2 * count);
+}
+
+int64_t PairedPerson::plane_at(int64_t place, int64_t places) const {
+  return first + (2 * place + 1) * count / (2 * places);
+}
+
+int64_t places_of(const std::vector<PairedPerson>& people) {
+  int64_t fewest = people.front().count;
+  for (const auto& person : people) fewest = std::min(fewest, person.count);
+  return fewest;
+}
+
+PairedPerson map_person(const VolumeCohort& cohort, const std::string& participant_id,
+                        const PairedSettings& settings, bool with_target) {
+  PairedPerson person;
+  person.participant_id = participant_id;
+  const auto is = [&](const PreparedVolume& v, const std::string& modality) {
+    return v.participant_id == participant_id && v.modality == modality;
+  };
+  const auto row_of = [&](const std::string& modality) {
+    // A T1 that serves all sessions has none of its own.
+    const bool any = std::any_of(cohort.volumes.begin(), cohort.volumes.end(), [&](const auto& v) {
+      return is(v, modality) && v.session == settings.session;
+    });
+    return cohort.find(participant_id, modality, any ? settings.session : "");
+  };
+  const bool has_target =  // of several sessions without a name, none
+      with_target ||
+      std::count_if(cohort.volumes.begin(), cohort.volumes.end(), [&](const auto& v) {
+        return is(v, settings.target) &&
+               (settings.session.empty() || v.session == settings.session);
+      }) == 1;
+  const size_t leading = row_of(has_target ? settings.target : settings.inputs.front());
+  person.grid = cohort.volumes[leading].grid;
+  if (has_target) {
+    person.target = mapped_by(settings.scale, map_voxels(cohort, leading));
+    person.target_to_unit = unit_scaling(cohort, leading);
+    person.target_unit = cohort.volumes[leading].unit;
+  }
+  for (const auto& modality : settings.inputs) {
+    const size_t other = row_of(modality);
+    person.inputs.push_back(mapped_by(settings.scale, map_voxels(cohort, other)));
+    const auto sizes = person.inputs.back().voxels.sizes();
+    const auto& grid = cohort.volumes[other].grid;
+    require(grid.ni == person.grid.ni && grid.nj == person.grid.nj && grid.nk == person.grid.nk &&
+                corner_distance_mm(grid.voxel_to_world, person.grid.voxel_to_world, sizes) <=
+                    kSameGrid_mm,
+            "{}: {} and {} of {} lie on different grids; prepare them together", cohort.table.name,
+            modality, has_target ? settings.target : settings.inputs.front(), participant_id);
+  }
+  const auto& mask_file = cohort.volumes[leading].mask_file;
+  if (!mask_file.empty()) person.mask_file = cohort.folder / mask_file;
+  const int64_t depth = person.grid.nk;
+  require(!with_target || settings.slices <= depth,
+          "{}: {} of {} has {} slices; --slices {} are asked for", cohort.table.name,
+          settings.target, participant_id, depth, settings.slices);
+  person.choose_planes(settings.slices);
+  return person;
+}
+
 PairedSlices::PairedSlices(VolumeCohort cohort, std::vector<std::string> participants,
                            const PairedSettings& settings)
     : settings_(settings), participants_(std::move(participants)) {
   require(!settings_.inputs.empty(), "inputs: name at least one modality");
-  const bool by_slice = settings_.scale == "slice";
   for (size_t p = 0; p < participants_.size(); ++p) {
-    const auto& id = participants_[p];
-    const auto map = [&](const std::string& modality) {
-      // A T1 that serves all sessions has none of its own.
-      const bool any =
-          std::any_of(cohort.volumes.begin(), cohort.volumes.end(), [&](const auto& v) {
-            return v.participant_id == id && v.modality == modality &&
-                   v.session == settings_.session;
-          });
-      const size_t row = cohort.find(id, modality, any ? settings_.session : "");
-      Mapped mapped{map_voxels(cohort, row), 0, 0};
-      if (!by_slice) {
-        mapped.low = mapped.voxels.min().item<double>();
-        mapped.high = mapped.voxels.max().item<double>();
-      }
-      return std::pair{mapped, row};
-    };
-    Person person;
-    const auto [target, row] = map(settings_.target);
-    person.target = target;
-    const auto& grid = cohort.volumes[row].grid;
-    for (const auto& modality : settings_.inputs) {
-      const auto [input, other] = map(modality);
-      require(input.voxels.sizes() == target.voxels.sizes() &&
-                  corner_distance_mm(cohort.volumes[other].grid.voxel_to_world, grid.voxel_to_world,
-                                     target.voxels.sizes()) <= kSameGrid_mm,
-              "{}: {} and {} of {} lie on different grids; prepare them together",
-              cohort.table.name, modality, settings_.target, id);
-      person.inputs.push_back(input);
-    }
-    const int64_t depth = target.voxels.size(0);
-    require(settings_.slices <= depth, "{}: {} of {} has {} slices; --slices {} are asked for",
-            cohort.table.name, settings_.target, id, depth, settings_.slices);
-    const auto& mask_file = cohort.volumes[row].mask_file;
-    const auto brain =
-        mask_file.empty() ? target.voxels : read_volume(cohort.folder / mask_file).voxels;
-    const int64_t count = settings_.slices > 0 ? settings_.slices : depth;
-    const int64_t first = first_slice(brain, count);
-    for (int64_t k = 0; k < count; ++k) rows_.push_back({p, first + k});
+    auto person = map_person(cohort, participants_[p], settings_);
+    for (int64_t n = 0; n < person.count; ++n) rows_.push_back({p, person.first + n});
     people_.push_back(std::move(person));
   }
 }
@@ -160,7 +207,7 @@ PairedBatch PairedSlices::gather(const std::vector<int64_t>& indices) const {
     for (int64_t n = begin; n < end; ++n) {
       const auto& at = row(indices[static_cast<size_t>(n)]);
       const auto& person = people_[at.person];
-      const auto put = [&](const Mapped& from, float* to) {
+      const auto put = [&](const MappedVolume& from, float* to) {
         const auto slice = scaled_slice(from.voxels, at.slice, side, from.low, from.high);
         std::memcpy(to, slice.pixels.data_ptr<float>(), bytes);
       };

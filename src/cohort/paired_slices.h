@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,49 @@ void put_slice(const torch::Tensor& pixels, int64_t k, torch::Tensor& volume);
 /// middle where there is no mask. `count` at most D.
 int64_t first_slice(const torch::Tensor& mask, int64_t count);
 
+/// A modality of a person as it lies on disk.
+struct MappedVolume {
+  torch::Tensor voxels;      ///< float32 [D,H,W] in RAS, read-only
+  double low = 0, high = 0;  ///< what becomes -1 and 1; both 0: each slice's own
+};
+
+/// What is translated of one person, and what it is compared with.
+struct PairedPerson {
+  std::string participant_id;
+  Grid grid;
+  std::vector<MappedVolume> inputs;                   ///< one channel each
+  MappedVolume target;                                ///< voxels undefined where there is none
+  std::vector<std::array<double, 2>> target_to_unit;  ///< slope, intercept; one pair or one a plane
+  std::string target_unit;                            ///< as far as the cohort says
+  std::filesystem::path mask_file;                    ///< of the brain; empty: none
+  torch::Tensor mask;                                 ///< the same in memory, instead of a file
+  /// What training takes, or took of such a person: planes first .. first + count - 1. `first` is
+  /// below 0 where the volume has fewer than `count`.
+  int64_t first = 0, count = 0;
+
+  /// Sets first and count: `slices` planes where most of the brain is; 0: every plane.
+  void choose_planes(int64_t slices);
+  bool is_chosen(int64_t k) const { return k >= first && k < first + count; }
+  /// People of few and of many planes meet at `places` equal steps from the first chosen plane to
+  /// the last; of `count` places each is a plane. Planes beyond take the nearest place.
+  int64_t place_of(int64_t k, int64_t places) const;
+  int64_t plane_at(int64_t place, int64_t places) const;
+  bool has_mask() const { return mask.defined() || !mask_file.empty(); }
+  /// float32 [D,H,W], > 0 inside; without a mask the target (or the first input) itself.
+  torch::Tensor brain() const;
+};
+
+/// How many places people are compared at: the fewest chosen planes of anyone.
+int64_t places_of(const std::vector<PairedPerson>& people);
+
+/// Maps the modalities of a person. `with_target` false: a target is taken where there is one.
+/// throws  Error: as the constructor of PairedSlices
+PairedPerson map_person(const VolumeCohort& cohort, const std::string& participant_id,
+                        const PairedSettings& settings, bool with_target = true);
+
+/// low and high of a volume under a setting `scale`: both 0 for "slice".
+MappedVolume mapped_by(const std::string& scale, torch::Tensor voxels);
+
 struct PairedBatch {
   torch::Tensor inputs;   ///< float32 [B,channels,side,side]
   torch::Tensor targets;  ///< float32 [B,1,side,side]
@@ -56,6 +100,8 @@ class PairedSlices {
                const PairedSettings& settings);
   int64_t size() const { return static_cast<int64_t>(rows_.size()); }
   const std::vector<std::string>& participants() const { return participants_; }
+  const std::vector<PairedPerson>& people() const { return people_; }
+  const PairedSettings& settings() const { return settings_; }
   struct Row {
     size_t person;  ///< of participants()
     int64_t slice;  ///< k of its volumes
@@ -71,17 +117,9 @@ class PairedSlices {
   std::string key() const;
 
  private:
-  struct Mapped {
-    torch::Tensor voxels;      ///< [D,H,W]
-    double low = 0, high = 0;  ///< of the volume; both 0: by slice
-  };
-  struct Person {
-    std::vector<Mapped> inputs;
-    Mapped target;
-  };
   PairedSettings settings_;
   std::vector<std::string> participants_;
-  std::vector<Person> people_;
+  std::vector<PairedPerson> people_;
   std::vector<Row> rows_;
 };
 

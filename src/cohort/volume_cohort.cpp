@@ -115,6 +115,19 @@ torch::Tensor map_voxels(const VolumeCohort& cohort, size_t row) {
   return map_volume(cohort.folder / cohort.volumes.at(row).file).voxels;
 }
 
+std::vector<std::array<double, 2>> unit_scaling(const VolumeCohort& cohort, size_t row) {
+  const auto& volume = cohort.volumes.at(row);
+  if (volume.scaling_file.empty()) return {{volume.slope, volume.intercept}};
+  const auto table = read_table(cohort.folder / volume.scaling_file);
+  require(static_cast<int64_t>(table.rows.size()) == volume.grid.nk,
+          "{}: {} rows; expected one for each of the {} planes of {}", table.name,
+          table.rows.size(), volume.grid.nk, volume.file.string());
+  std::vector<std::array<double, 2>> pairs;
+  for (size_t k = 0; k < table.rows.size(); ++k)
+    pairs.push_back({table.number_at(k, "slope"), table.number_at(k, "intercept")});
+  return pairs;
+}
+
 void write_volume_cohort(const VolumeCohort& cohort, const Table& more,
                          const std::string& provenance_json) {
   require(more.columns.empty() || more.rows.size() == cohort.volumes.size(),

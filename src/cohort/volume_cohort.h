@@ -7,6 +7,7 @@
 // Does not: decide how volumes are prepared (imaging/prepare.h). Described for other programs in
 // docs/file_formats.md.
 #pragma once
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -53,6 +54,11 @@ VolumeCohort read_volume_cohort(const std::filesystem::path& folder);
 /// Voxels float32 [D,H,W] of a prepared volume, mapped read-only: pages are read when touched and
 /// given back under memory pressure. Lives as long as the tensor; must not be written to.
 torch::Tensor map_voxels(const VolumeCohort& cohort, size_t row);
+
+/// {slope, intercept}: stored * slope + intercept is in the volume's unit. One pair, or one a plane
+/// where it was scaled by slice.
+/// throws  Error: a scaling_file with other rows than the volume has planes
+std::vector<std::array<double, 2>> unit_scaling(const VolumeCohort& cohort, size_t row);
 
 /// Writes volumes.tsv and, last, volumes.json. Columns of `more` (a row a volume) follow ours.
 void write_volume_cohort(const VolumeCohort& cohort, const Table& more,

@@ -4,6 +4,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
+#include <malloc.h>
 #include <sched.h>
 #include <torch/cuda.h>
 #include <torch/version.h>
@@ -14,6 +15,7 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <sstream>
 
@@ -121,6 +123,12 @@ torch::Device use_device(const DeviceSettings& settings) {
   // Debian's LibTorch starts with one thread on some virtual machines.
   at::set_num_threads(
       static_cast<int>(settings.threads > 0 ? settings.threads : available_processors()));
+#ifdef __GLIBC__
+  // Maps of tens of megabytes come and go each step. By default each is mapped anew, and the kernel
+  // zeroes its pages: a tenth of a training step. Keep them.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
   // Nothing here runs independent operators side by side; a second pool would only compete.
   // LibTorch takes this once.
   static std::atomic<bool> inter_op_set{false};
@@ -140,9 +148,11 @@ torch::ScalarType compute_type(const DeviceSettings& settings) {
   const bool on_cpu =
       settings.device == "cpu" || (settings.device == "auto" && !torch::cuda::is_available());
   static std::atomic<bool> warned{false};
-  if (on_cpu && !has_bfloat16_instructions() && !warned.exchange(true))
-    warn("this CPU has no bfloat16 instructions: bfloat16 is slower than float32 here");
-  return torch::kBFloat16;
+  if (!on_cpu || has_bfloat16_instructions()) return torch::kBFloat16;
+  // Emulated, bfloat16 takes many times as long.
+  if (!warned.exchange(true))
+    warn("this CPU has no bfloat16 instructions: computing in float32, which is faster here");
+  return torch::kFloat;
 }
 
 std::string describe_device(const torch::Device& device) {

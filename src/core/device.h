@@ -21,8 +21,8 @@ struct DeviceSettings {
 /// throws  Error: cuda asked for but this build or machine has none; unknown name.
 torch::Device use_device(const DeviceSettings& settings);
 
-/// torch::kFloat or torch::kBFloat16. Warns once where the CPU has no bfloat16 instructions (slower
-/// than float32 there).
+/// torch::kFloat or torch::kBFloat16. On a CPU without bfloat16 instructions float32 whatever is
+/// asked for, with one warning.
 torch::ScalarType compute_type(const DeviceSettings& settings);
 
 /// Processors this process may use: affinity (taskset, cpusets), then the quota of its container.

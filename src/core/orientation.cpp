@@ -32,29 +32,39 @@ std::string orientation_letters(const Affine& voxel_to_world) {
   return letters;
 }
 
+Grid canonical_orientation(const Grid& grid) {
+  const auto axes = nearest_patient_axes(grid.voxel_to_world);
+  const std::array<int64_t, 3> sides = {grid.ni, grid.nj, grid.nk};
+  Grid turned;
+  int64_t* const turned_sides[3] = {&turned.ni, &turned.nj, &turned.nk};
+  turned.voxel_to_world[3][3] = 1;
+  for (size_t w = 0; w < 3; ++w) turned.voxel_to_world[w][3] = grid.voxel_to_world[w][3];
+  for (size_t v = 0; v < 3; ++v) {
+    const size_t to = axes[v];
+    *turned_sides[to] = sides[v];
+    const bool reverse = grid.voxel_to_world[to][v] < 0;
+    for (size_t w = 0; w < 3; ++w) {
+      const double step = grid.voxel_to_world[w][v];
+      turned.voxel_to_world[w][to] = reverse ? -step : step;
+      if (reverse) turned.voxel_to_world[w][3] += static_cast<double>(sides[v] - 1) * step;
+    }
+  }
+  return turned;
+}
+
 Volume canonical_orientation(const Volume& volume) {
   const auto axes = nearest_patient_axes(volume.voxel_to_world);
   Volume turned;
   turned.unit = volume.unit;
-  turned.voxel_to_world[3][3] = 1;
-  std::array<double, 3> origin{};
-  for (size_t w = 0; w < 3; ++w) origin[w] = volume.voxel_to_world[w][3];
+  turned.voxel_to_world = canonical_orientation(grid_of(volume)).voxel_to_world;
   std::array<int64_t, 3> order{};  // of the tensor's dimensions, which count k, j, i
   std::vector<int64_t> reversed;
   for (size_t v = 0; v < 3; ++v) {
     const size_t to = axes[v];
     const auto dimension = static_cast<int64_t>(2 - v);
     order[2 - to] = dimension;
-    const bool reverse = volume.voxel_to_world[to][v] < 0;
-    if (reverse) reversed.push_back(static_cast<int64_t>(2 - to));
-    const auto last = static_cast<double>(volume.voxels.size(dimension) - 1);
-    for (size_t w = 0; w < 3; ++w) {
-      const double step = volume.voxel_to_world[w][v];
-      turned.voxel_to_world[w][to] = reverse ? -step : step;
-      if (reverse) origin[w] += last * step;
-    }
+    if (volume.voxel_to_world[to][v] < 0) reversed.push_back(static_cast<int64_t>(2 - to));
   }
-  for (size_t w = 0; w < 3; ++w) turned.voxel_to_world[w][3] = origin[w];
   turned.voxels = volume.voxels.permute(order).flip(reversed).contiguous();
   return turned;
 }

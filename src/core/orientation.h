@@ -5,7 +5,7 @@
 #include <array>
 #include <string>
 
-#include "core/volume.h"
+#include "core/grid.h"
 
 namespace scintigen {
 
@@ -20,5 +20,7 @@ std::string orientation_letters(const Affine& voxel_to_world);
 /// slices). No value changes and none moves in the world; an oblique volume stays oblique.
 /// Checked tests/core/test_orientation.cpp: all 48 orientations
 Volume canonical_orientation(const Volume& volume);
+/// The same of a grid alone.
+Grid canonical_orientation(const Grid& grid);
 
 }  // namespace scintigen

@@ -318,6 +318,13 @@ Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* 
   return volume;
 }
 
+Grid read_grid(const std::filesystem::path& path, std::vector<std::string>* notes) {
+  auto header = check_nifti(path);
+  ByteStream stream(path);
+  const auto opened = open_header(path, std::move(header), stream, notes);
+  return {opened.shape[0], opened.shape[1], opened.shape[2], opened.voxel_to_world};
+}
+
 Volume map_volume(const std::filesystem::path& path) {
   auto header = check_nifti(path);
   ByteStream stream(path);

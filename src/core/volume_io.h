@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/volume.h"
+#include "core/grid.h"
 
 namespace scintigen {
 
@@ -22,6 +22,10 @@ namespace scintigen {
 /// Checked tests/core/test_volume_io.cpp: 48 orientations x {sform, qform}, every number type,
 ///         both byte orders, NIfTI-2, against files written byte by byte
 Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
+
+/// Shape and place of a volume: the same as of read_volume(), without reading its voxels.
+/// throws  Error: all of read_volume() but what its voxels would cause
+Grid read_grid(const std::filesystem::path& path, std::vector<std::string>* notes = nullptr);
 
 /// The same of an uncompressed float32 .nii of this machine's byte order, without scaling: pages
 /// are read when touched and shared between processes. What is written to the tensor stays private.

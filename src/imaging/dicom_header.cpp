@@ -35,9 +35,10 @@ bool is_jpeg(const std::string& uid) {
 void describe_identity(DcmItem& data_set, DicomImage& image) {
   image.study_uid = dicom_text(data_set, DCM_StudyInstanceUID);
   const std::string id = dicom_text(data_set, DCM_PatientID);
-  image.patient_key =
-      sha256_of_bytes(id.empty() ? "study\n" + image.study_uid
-                                 : dicom_text(data_set, DCM_IssuerOfPatientID) + '\n' + id);
+  if (!id.empty())
+    image.patient_key = sha256_of_bytes(dicom_text(data_set, DCM_IssuerOfPatientID) + '\n' + id);
+  else if (!image.study_uid.empty())
+    image.patient_key = sha256_of_bytes("study\n" + image.study_uid);
   image.series_uid = dicom_text(data_set, DCM_SeriesInstanceUID);
   image.frame_of_reference_uid = dicom_text(data_set, DCM_FrameOfReferenceUID);
   image.instance_uid = dicom_text(data_set, DCM_SOPInstanceUID);

@@ -31,7 +31,7 @@ struct DicomTechnical {
 struct DicomSeries {
   std::vector<std::filesystem::path> files;  ///< one multi-frame file, or one file a slice
   /// SHA-256 of issuer and patient's ID (of the study's UID where there is no ID): tells patients
-  /// apart, never shown.
+  /// apart, never shown. Empty: neither is there, the file does not say whose it is.
   std::string patient_key;
   std::string study_uid, series_uid, frame_of_reference_uid;
   DicomTechnical technical;

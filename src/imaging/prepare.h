@@ -36,6 +36,7 @@ struct PrepareSettings {
   std::vector<std::string> participants, pick;
   double spacing_mm = 1;
   std::vector<int64_t> matrix;  ///< empty: 256 x 256 x 192 mm
+  std::string grid;             ///< a NIfTI file whose grid takes the place of both
   std::string interpolation = "bspline";
   std::string brain = "auto", mask_from = "t1";
   bool keep_head = false;

@@ -11,11 +11,14 @@
 #include "core/orientation.h"
 #include "core/resample.h"
 #include "core/table.h"
+#include "core/volume_io.h"
 
 namespace scintigen {
 namespace {
 
 constexpr double kWorthBlurring = 1.2;  // times larger
+constexpr int64_t kLeastSide = 8, kMostSide = 1024;
+constexpr double kFinestMm = 0.25, kCoarsestMm = 16, kOrthogonalTolerance = 1e-3;
 constexpr double kFwhmOfSigma = 2.354820045030949;
 constexpr Point kBoxLow_mm = {-78, -112, -70}, kBoxHigh_mm = {78, 76, 85};
 
@@ -108,6 +111,31 @@ Grid template_grid(double spacing_mm) {
     (v == 0 ? grid.ni : v == 1 ? grid.nj : grid.nk) = steps + 1;
     grid.voxel_to_world[v][v] = spacing_mm;
     grid.voxel_to_world[v][3] = kBoxLow_mm[v];
+  }
+  return grid;
+}
+
+Grid output_grid(const std::filesystem::path& file) {
+  const auto where = "--grid " + file.string();
+  std::error_code error;
+  require(std::filesystem::is_regular_file(file, error), "{}: not there; expected a NIfTI file",
+          where);
+  std::vector<std::string> strange;
+  const Grid grid = canonical_orientation(read_grid(file, &strange));
+  for (const int64_t side : {grid.ni, grid.nj, grid.nk})
+    require(side >= kLeastSide && side <= kMostSide, "{}: {}; expected {} to {} voxels a side",
+            where, describe_grid(grid), kLeastSide, kMostSide);
+  const auto spacing = spacing_mm(grid.voxel_to_world);
+  for (const double edge : spacing)
+    require(edge >= kFinestMm && edge <= kCoarsestMm, "{}: {}; expected voxels of {} to {} mm",
+            where, describe_grid(grid), kFinestMm, kCoarsestMm);
+  const auto& a = grid.voxel_to_world;
+  for (size_t u = 0; u < 3; ++u) {
+    const size_t v = (u + 1) % 3;
+    const double cosine =
+        (a[0][u] * a[0][v] + a[1][u] * a[1][v] + a[2][u] * a[2][v]) / (spacing[u] * spacing[v]);
+    require(std::abs(cosine) < kOrthogonalTolerance,
+            "{}: its axes are not at right angles; expected a grid that is not sheared", where);
   }
   return grid;
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,12 @@ Grid same_slices(const Volume& reference, double spacing_mm);
 /// MNI space, x -78..78, y -112..76, z -70..85 mm: 157 x 189 x 156 voxels at 1 mm, the box of
 /// SPM12.
 Grid template_grid(double spacing_mm);
+
+/// The grid of the file of --grid, stored as RAS: the same voxel centres, whatever order the file
+/// keeps them in.
+/// throws  Error: as read_grid(); a side not 8..1024, a voxel not 0.25..16 mm, axes that are not
+///         orthogonal
+Grid output_grid(const std::filesystem::path& file);
 
 /// Brings `source` onto `target` with one interpolation; blurs before, along each axis of the
 /// source on which the target's voxels are wider (to that width, Gaussian), clamps the spline's

@@ -9,15 +9,16 @@
 
 #include "core/affine.h"
 #include "core/error.h"
-#include "core/orientation.h"
 #include "core/picture.h"
 #include "core/resample.h"
 #include "core/same_grid.h"
-#include "core/volume_io.h"
+#include "imaging/one_scan.h"
 #include "imaging/prepare_grid.h"
 #include "imaging/prepare_records.h"
 #include "imaging/prepare_volume.h"
 #include "imaging/quality_picture.h"
+#include "imaging/registration_doubt.h"
+#include "imaging/registration_spect.h"
 #include "imaging/scaling.h"
 #include "imaging/transform_file.h"
 
@@ -26,8 +27,6 @@ namespace {
 
 constexpr double kDisplay_mm = 2;  // of the quality picture
 constexpr std::array<int64_t, 3> kDisplayMatrix = {104, 128, 100};
-
-bool is_emission(const std::string& modality) { return modality == "pet" || modality == "spect"; }
 
 /// A scan on its way.
 struct Scan {
@@ -51,29 +50,6 @@ BrainMethod brain_method(const std::string& name) {
   return name == "surface" ? BrainMethod::kSurface
          : name == "atlas" ? BrainMethod::kAtlas
                            : BrainMethod::kAuto;
-}
-
-PatientRecord record_of(const Registration& registration) {
-  static constexpr const char* kFlips[] = {"as stored", "mirrored fits better", "cannot tell",
-                                           "not checked"};
-  PatientRecord record;
-  record["score"] = registration.score;
-  record["mutual_information"] = registration.mutual_information;
-  record["doubtful"] = registration.doubtful;
-  if (registration.doubtful) record["why"] = registration.why;
-  record["flip"] = kFlips[static_cast<size_t>(registration.flip)];
-  record["flip_margin"] = registration.flip_margin;
-  record["fixed_to_moving_ras_mm"] = registration.fixed_to_moving;
-  return record;
-}
-
-/// Why a registration is not to be trusted; "" if it is.
-std::string doubt_of(const Registration& registration, const std::string& what) {
-  if (registration.doubtful)
-    return fmt::format("registration {} is doubtful: {}", what, registration.why);
-  if (registration.flip == FlipCheck::kMirroredFitsBetter)
-    return fmt::format("mirrored left to right it fits better ({}): is the scan flipped?", what);
-  return "";
 }
 
 void require_sure(const Registration& to_template) {
@@ -112,7 +88,6 @@ class Preparation {
 
  private:
   void read_scans();
-  Volume read_scan(const ScanSource& source, std::vector<std::string>& notes) const;
   void find_brain();
   void register_scan(Scan& scan);
   void register_scans();
@@ -143,20 +118,6 @@ class Preparation {
   PatientRecord record_;
   std::vector<std::string> warnings_;
 };
-
-Volume Preparation::read_scan(const ScanSource& source, std::vector<std::string>& notes) const {
-  auto volume = source.file.empty() ? read_dicom_series(source.series, &notes)
-                                    : read_volume(source.file, &notes);
-  if (!source.unit.empty()) volume.unit = source.unit;
-  require(torch::isfinite(volume.voxels).all().item<bool>(),
-          "{}: holds values that are not finite; mend or mask them first", source.name());
-  require(volume.voxels.min().item<float>() < volume.voxels.max().item<float>(),
-          "{}: every value is {}; is it the right file?", source.name(),
-          number_text(volume.voxels.flatten()[0].item<float>()));
-  notes.push_back(fmt::format("stored {}, turned to RAS without interpolation",
-                              orientation_letters(volume.voxel_to_world)));
-  return canonical_orientation(volume);
-}
 
 void Preparation::read_scans() {
   std::vector<const ScanSource*> order;
@@ -229,9 +190,12 @@ void Preparation::register_scan(Scan& scan) {
   const auto& first = reference();
   RegistrationSettings settings;
   settings.threads = threads_;
-  scan.registration = register_volumes(first.volume, scan.volume, settings);
+  const bool by_uptake = scan.source->modality == "spect" && !is_emission(first.source->modality) &&
+                         first.mask.voxels.defined();
+  scan.registration = by_uptake ? register_spect(first.volume, first.mask, scan.volume, settings)
+                                : register_volumes(first.volume, scan.volume, settings);
   scan.reference_to_scan = scan.registration->fixed_to_moving;
-  scan.record["registration"] = record_of(*scan.registration);
+  scan.record["registration"] = registration_record(*scan.registration);
   const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);
   if (!doubt.empty()) {
     warnings_.push_back(stem(scan, "") + ": " + doubt);
@@ -290,7 +254,7 @@ void Preparation::register_template() {
     rigid_ = find(Motion::kRigid);
   for (const auto& [name, found] : {std::pair{"template", &affine_}, std::pair{"acpc", &rigid_}}) {
     if (!*found) continue;
-    record_[name] = record_of(**found);
+    record_[name] = registration_record(**found);
     const auto doubt = doubt_of(**found, "to the template");
     if (!doubt.empty()) warnings_.push_back(std::string(name) + ": " + doubt);
     write_transform(patient_.participant_id + "_" + first.source->modality + "_from-" + name,
@@ -302,7 +266,12 @@ void Preparation::make_spaces() {
   auto& first = reference();
   const auto matrix = matrix_of(settings_);
   for (const auto& name : settings_.space) {
-    if (name == "native")
+    if (template_.grid)
+      spaces_.push_back({name, *template_.grid,
+                         name == "native"     ? identity_affine()
+                         : name == "template" ? affine_->fixed_to_moving
+                                              : rigid_->fixed_to_moving});
+    else if (name == "native")
       spaces_.push_back({name,
                          settings_.registered
                              ? same_slices(first.volume, settings_.spacing_mm)

@@ -15,6 +15,7 @@ struct PrepareTemplate {
   Volume around_brain;                 ///< its mask and 4 mm more: where registration is measured
   Volume regions;                      ///< labels, template space; undefined unless suvr needs them
   std::vector<int64_t> suvr_labels;    ///< of the reference region; empty: the whole brain
+  std::optional<Grid> grid;            ///< of --grid
 };
 PrepareTemplate read_prepare_template(const PrepareSettings& settings);
 

@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "imaging/prepare.h"
+#include "imaging/prepare_grid.h"
 #include "imaging/prepare_sources.h"
 #include "imaging/scaling.h"
 
@@ -57,6 +58,18 @@ void check_spaces(const PrepareSettings& settings) {
   }
 }
 
+/// One file is one grid: of one world, with a size and a spacing of its own.
+void check_grid(const PrepareSettings& settings) {
+  if (settings.grid.empty()) return;
+  require(settings.matrix.empty() && settings.spacing_mm == PrepareSettings().spacing_mm,
+          "--grid {}: has a matrix and a spacing of its own; leave out --matrix and --spacing-mm",
+          settings.grid);
+  require(settings.space.size() == 1,
+          "--grid {}: lies in one world, --space names {}: {}; prepare one after the other",
+          settings.grid, settings.space.size(), fmt::join(settings.space, ","));
+  output_grid(settings.grid);
+}
+
 void check_settings_agree(const PrepareSettings& settings) {
   check_spaces(settings);
   require(settings.matrix.empty() || settings.matrix.size() == 3,
@@ -65,6 +78,7 @@ void check_settings_agree(const PrepareSettings& settings) {
           "--matrix: not with --registered, whose native volumes keep their field of view");
   for (const int64_t side : settings.matrix)
     require(side >= 8 && side <= 1024, "--matrix: {}; expected 8 to 1024", side);
+  check_grid(settings);
   for (const auto& modality : settings.modalities)
     require(is_modality(modality) && modality != "mask",
             "--modalities {}: expected T1w, T2w, FLAIR, pet or spect", modality);
@@ -151,6 +165,10 @@ void PrepareSettings::visit(SettingsVisitor& v) {
                "voxels left to right, back to front, foot to head of native and acpc volumes, "
                "around the brain (default: 256 x 256 x 192 mm; at 1 mm 256,256,192)"),
           matrix);
+  v.visit(text("grid",
+               "a NIfTI file: volumes take its voxels, in the world of the one --space (MNI for "
+               "template, the T1's for native); instead of --spacing-mm and --matrix"),
+          grid);
   v.visit(choice("interpolation", "third-order B-spline, or linear", {"bspline", "linear"}),
           interpolation);
   v.visit(choice("brain",
@@ -266,11 +284,12 @@ std::vector<std::string> describe_plan(const PreparePlan& plan) {
                                   scan.session.empty() ? "" : scan.session + "  ", scan.name(),
                                   scan.unit.empty() ? "" : ", " + scan.unit));
   }
-  lines.push_back(
-      fmt::format("{} of {} people can be prepared: {} at {} mm, {}, scaling {}, into {}", ready,
-                  plan.patients.size(), fmt::join(plan.settings.space, " and "),
-                  number_text(plan.settings.spacing_mm), plan.settings.interpolation,
-                  fmt::join(plan.settings.scaling, ","), plan.settings.out));
+  const auto voxels = plan.settings.grid.empty() ? number_text(plan.settings.spacing_mm) + " mm"
+                                                 : describe_grid(output_grid(plan.settings.grid));
+  lines.push_back(fmt::format("{} of {} people can be prepared: {} at {}, {}, scaling {}, into {}",
+                              ready, plan.patients.size(), fmt::join(plan.settings.space, " and "),
+                              voxels, plan.settings.interpolation,
+                              fmt::join(plan.settings.scaling, ","), plan.settings.out));
   return lines;
 }
 

@@ -36,7 +36,7 @@ PatientRecord settings_that_matter(PrepareSettings settings) {
 std::string settings_key(const PrepareSettings& settings) {
   auto text = fmt::format("{} {}", kVersion, kWorkVersion) + settings_that_matter(settings).dump();
   for (const auto& file : {settings.template_head, settings.template_brain,
-                           settings.template_labels, settings.template_names}) {
+                           settings.template_labels, settings.template_names, settings.grid}) {
     std::error_code error;
     if (std::filesystem::is_regular_file(file, error)) text += "\n" + sha256_of_file(file);
   }

@@ -41,24 +41,59 @@ std::string suffix_of(const std::string& name) {
   return "";
 }
 
-/// Units and tracer; anything else of a sidecar stays where it is.
-void read_sidecar(ScanSource& scan, std::vector<std::string>& notes) {
-  auto name = scan.file.string();
-  name.erase(name.rfind(ends(name, ".gz") ? ".nii.gz" : ".nii"));
-  const std::filesystem::path file(name + ".json");
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(file, error)) return;
-  const auto json = nlohmann::json::parse(read_file(file, kLargestSidecar), nullptr, false);
-  if (!json.is_object()) {
-    notes.push_back(file.string() + ": not JSON; its units are not known");
-    return;
+std::set<std::string> parts_of(const std::string& stem) {
+  std::set<std::string> parts;
+  for (size_t at = 0; at <= stem.size();) {
+    const auto end = std::min(stem.find('_', at), stem.size());
+    parts.insert(stem.substr(at, end - at));
+    at = end + 1;
   }
-  const auto text = [&](const char* key) {
-    const auto at = json.find(key);
-    return at != json.end() && at->is_string() ? at->get<std::string>() : std::string();
-  };
-  scan.unit = text("Units");
-  scan.tracer = text("TracerName");
+  return parts;
+}
+
+/// The sidecars of a scan, the nearest first: BIDS lets one further up (pet.json beside the
+/// participants, say) speak for all scans whose names hold its parts.
+std::vector<std::filesystem::path> sidecars_of(const std::filesystem::path& scan,
+                                               const std::filesystem::path& root) {
+  const auto name = scan.filename().string();
+  const auto parts = parts_of(name.substr(0, name.rfind(ends(name, ".gz") ? ".nii.gz" : ".nii")));
+  const auto suffix = suffix_of(name) + ".json";
+  std::vector<std::filesystem::path> found;
+  for (auto folder = scan.parent_path();; folder = folder.parent_path()) {
+    auto here = entries(folder, "", false);
+    here.erase(std::remove_if(here.begin(), here.end(),
+                              [&](const auto& file) {
+                                const auto its_parts = parts_of(file.stem().string());
+                                return !ends(file.filename().string(), suffix) ||
+                                       !std::includes(parts.begin(), parts.end(), its_parts.begin(),
+                                                      its_parts.end());
+                              }),
+               here.end());
+    // In one folder, the one that says more of the name is nearer.
+    std::stable_sort(here.begin(), here.end(), [](const auto& a, const auto& b) {
+      return a.string().size() > b.string().size();
+    });
+    found.insert(found.end(), here.begin(), here.end());
+    if (folder == root || folder == folder.parent_path()) return found;
+  }
+}
+
+/// Units and tracer; anything else of a sidecar stays where it is.
+void read_sidecars(ScanSource& scan, const std::filesystem::path& root,
+                   std::vector<std::string>& notes) {
+  for (const auto& file : sidecars_of(scan.file, root)) {
+    const auto json = nlohmann::json::parse(read_file(file, kLargestSidecar), nullptr, false);
+    if (!json.is_object()) {
+      notes.push_back(file.string() + ": not JSON; what it says of units is not known");
+      continue;
+    }
+    const auto take = [&](const char* key, std::string& to) {
+      const auto at = json.find(key);
+      if (to.empty() && at != json.end() && at->is_string()) to = at->get<std::string>();
+    };
+    take("Units", scan.unit);
+    take("TracerName", scan.tracer);
+  }
 }
 
 /// Of a mask beside the anatomy: sub-01_desc-brain_mask.nii.gz
@@ -69,8 +104,9 @@ std::string modality_of(const std::string& name) {
   return suffix == "mask" && name.find("desc-brain") != std::string::npos ? "mask" : "";
 }
 
-void add_scans(PatientPlan& patient, const std::filesystem::path& folder,
-               const std::string& session, std::vector<std::string>& notes) {
+void add_scans(PatientPlan& patient, const std::filesystem::path& root,
+               const std::filesystem::path& folder, const std::string& session,
+               std::vector<std::string>& notes) {
   for (const char* kind : {"anat", "pet", "spect"})
     for (const auto& file : entries(folder / kind, "", false)) {
       ScanSource scan;
@@ -78,7 +114,7 @@ void add_scans(PatientPlan& patient, const std::filesystem::path& folder,
       if (scan.modality.empty()) continue;
       scan.session = session;
       scan.file = file;
-      read_sidecar(scan, notes);
+      read_sidecars(scan, root, notes);
       patient.scans.push_back(std::move(scan));
     }
 }
@@ -98,13 +134,15 @@ bool looks_like_bids(const std::filesystem::path& folder) {
 }
 
 void find_bids_scans(PreparePlan& plan) {
-  const std::filesystem::path folder(plan.settings.input);
+  // Without a slash at its end: sidecars are looked for from a scan up to here.
+  const auto folder =
+      (std::filesystem::path(plan.settings.input) / "").lexically_normal().parent_path();
   for (const auto& person : entries(folder, "sub-", true)) {
     PatientPlan patient;
     patient.participant_id = person.filename().string();
-    add_scans(patient, person, "", plan.notes);
+    add_scans(patient, folder, person, "", plan.notes);
     for (const auto& session : entries(person, "ses-", true))
-      add_scans(patient, session, session.filename().string(), plan.notes);
+      add_scans(patient, folder, session, session.filename().string(), plan.notes);
     if (!patient.scans.empty()) plan.patients.push_back(std::move(patient));
   }
   std::error_code error;

@@ -90,6 +90,17 @@ void sort_refused(PatientPlan& patient, std::vector<std::string>& notes) {
   }
 }
 
+/// What tells a person from others. A series that names nobody is an entry of its own: put
+/// together, two people's scans would be prepared as one person's.
+std::string key_of(const DicomSeries& series) {
+  if (!series.patient_key.empty()) return series.patient_key;
+  return series.series_uid.empty() ? "" : sha256_of_bytes("series\n" + series.series_uid);
+}
+
+constexpr const char* kNobody =
+    "neither Patient ID (0010,0020) nor Study Instance UID (0020,000d) says whose this series is; "
+    "list it in a --table, with its folder as the file";
+
 /// Numbers of people, kept in OUT so that somebody new renumbers nobody. A row is a hash of patient
 /// and study: study UIDs cannot be guessed, patients' IDs can.
 class Numbering {
@@ -143,7 +154,7 @@ void find_dicom_scans(PreparePlan& plan) {
   std::map<std::string, std::vector<DicomSeries>> people;
   std::vector<std::pair<std::string, std::string>> order;  // first study's UID, patient
   for (auto& series : all) {
-    auto& studies = people[series.patient_key];
+    auto& studies = people[key_of(series)];
     studies.push_back(std::move(series));
   }
   for (const auto& [patient, series] : people) {
@@ -163,6 +174,11 @@ void find_dicom_scans(PreparePlan& plan) {
                                       [](const auto& refused) { return !refused.first.empty(); });
     // A damaged file that names nobody must not become a person.
     patient.participant_id = somebody ? numbering.of(key, studies) : "of nobody known";
+    const auto names_nobody = [](const ScanSource& scan) {
+      return scan.series.patient_key.empty();
+    };
+    if (std::any_of(patient.scans.begin(), patient.scans.end(), names_nobody))
+      patient.problem = kNobody;
     keep_largest(patient, plan.notes);
     sort_refused(patient, plan.notes);
     if (somebody) plan.patients.push_back(std::move(patient));

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "imaging/one_scan.h"
 #include "imaging/prepare_sources.h"
 
 namespace scintigen {
@@ -26,20 +27,6 @@ void check_label(const std::string& label, const std::string& where) {
                               letter == '.' || letter == '+';
                      });
   require(plain, "{}: '{}'; expected letters, digits, - _ . +", where, label);
-}
-
-DicomSeries only_series(const std::filesystem::path& folder, const std::string& where) {
-  const auto found = find_dicom_series(folder, nullptr);
-  std::vector<DicomSeries> usable;
-  for (const auto& series : found)
-    if (series.refusal.empty()) usable.push_back(series);
-  require(!found.empty(), "{}: {}: no DICOM files", where, folder.string());
-  require(!usable.empty(), "{}: {}: {}", where, folder.string(), found[0].refusal);
-  require(usable.size() == 1,
-          "{}: {}: {} series; expected one: name the folder of one series, or give the files of "
-          "each a folder of their own",
-          where, folder.string(), usable.size());
-  return usable[0];
 }
 
 }  // namespace

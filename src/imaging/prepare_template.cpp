@@ -3,11 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 
 #include "core/affine.h"
 #include "core/error.h"
+#include "core/label_image.h"
 #include "core/mask_morphology.h"
 #include "core/orientation.h"
 #include "core/resample.h"
@@ -47,17 +46,11 @@ bool wants_template(const PrepareSettings& settings) {
          settings.space != std::vector<std::string>{"native"};
 }
 
-/// Numbers of the regions whose names begin with `prefix`: lines "91 Cerebelum_Crus1_L 9001".
+/// Numbers of the regions whose names begin with `prefix`.
 std::vector<int64_t> labels_named(const std::string& file, const std::string& prefix) {
-  std::ifstream in(file);
-  require(in.good(), "--template-names {}: cannot be read", file);
   std::vector<int64_t> labels;
   std::vector<std::string> names;
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream words(line);
-    int64_t label = 0;
-    std::string name;
-    if (!(words >> label >> name)) continue;
+  for (const auto& [label, name] : read_label_names(file)) {
     names.push_back(name);
     if (name.rfind(prefix, 0) == 0) labels.push_back(label);
   }
@@ -71,6 +64,7 @@ std::vector<int64_t> labels_named(const std::string& file, const std::string& pr
 
 PrepareTemplate read_prepare_template(const PrepareSettings& settings) {
   PrepareTemplate read;
+  if (!settings.grid.empty()) read.grid = output_grid(settings.grid);
   if (!wants_template(settings)) return read;
   std::error_code error;
   for (const auto& [flag, file] : {std::pair{"--template-head", settings.template_head},

@@ -24,11 +24,11 @@ void require_room(const Volume& mask, const Volume& source, const std::string& n
            std::abs(determinant(of.voxel_to_world)) / 1000;
   };
   const double before = volume_ml(source), after = volume_ml(mask);
-  require(
-      after >= kLeastPart * before,
-      "{}: {:.0f} of {:.0f} ml of the brain mask lie outside {}; give a larger --matrix, or see "
-      "whether the registration is right",
-      name, before - after, before, describe_grid(grid_of(mask)));
+  require(after >= kLeastPart * before,
+          "{}: {:.0f} of {:.0f} ml of the brain mask lie outside {}; give a larger --matrix or "
+          "--grid, or see "
+          "whether the registration is right",
+          name, before - after, before, describe_grid(grid_of(mask)));
 }
 
 /// Mean of the unscaled volume in the reference region of --suvr-region.
@@ -81,7 +81,8 @@ PatientRecord write_prepared(const PreparedScan& scan, const TargetSpace& space,
   Volume mask;
   if (scan.mask) {
     mask = resample(*scan.mask, space.grid, scan.space_to_mask, Interpolation::kNearest);
-    if (space.name != "template") require_room(mask, *scan.mask, scan.name);
+    if (space.name != "template" || !settings.grid.empty())
+      require_room(mask, *scan.mask, scan.name);
     const auto mask_file = person / (scan.mask_name + ".nii");
     write_nifti(folder / mask_file, mask, kDescription, form_code, NiftiNumber::kUint8);
     made["mask_file"] = mask_file.generic_string();

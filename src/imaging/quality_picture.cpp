@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/overlay_picture.h"
 #include "imaging/scaling.h"
 
 namespace scintigen {
@@ -14,11 +15,6 @@ namespace {
 constexpr int64_t kZoom = 2, kGap = 6, kLabel = 20;
 constexpr Colour kPaper = {12, 13, 16}, kInk = {220, 224, 230}, kLine = {64, 255, 120};
 constexpr double kWhite = 0.998;  // percentile shown as the brightest
-
-/// Planes as shown: rows from the top, columns from the left.
-struct Planes {
-  std::array<torch::Tensor, 3> values, outlines;
-};
 
 /// Voxel that the planes meet in: the middle of the outline's box, or of the volume.
 std::array<int64_t, 3> middle(const QualityRow& row) {
@@ -35,14 +31,6 @@ std::array<int64_t, 3> middle(const QualityRow& row) {
           (places.min().item<int64_t>() + places.max().item<int64_t>()) / 2;
   }
   return at;
-}
-
-/// [D,H,W] in RAS -> axial, coronal (both seen with the patient's right on the left), sagittal
-/// (front on the left); all with head or front upwards.
-std::array<torch::Tensor, 3> cut(const torch::Tensor& voxels, const std::array<int64_t, 3>& at) {
-  return {voxels[at[0]].flip({0, 1}).contiguous(),
-          voxels.select(1, at[1]).flip({0, 1}).contiguous(),
-          voxels.select(2, at[2]).flip({0, 1}).contiguous()};
 }
 
 void draw_plane(Picture& picture, int64_t left, int64_t top, const torch::Tensor& plane, double low,
@@ -88,9 +76,9 @@ Picture quality_picture(const std::vector<QualityRow>& rows) {
     picture.draw_text(kGap, top + 2, row.label, kInk, 2);
     top += kLabel;
     const auto at = middle(row);
-    const auto planes = cut(row.volume.voxels, at);
+    const auto planes = three_planes(row.volume.voxels, at);
     const bool outlined = row.outline.voxels.defined();
-    const auto outlines = outlined ? cut(row.outline.voxels, at) : planes;
+    const auto outlines = outlined ? three_planes(row.outline.voxels, at) : planes;
     const double low = std::min(0.0, row.volume.voxels.min().item<double>());
     const double high = percentile_inside(row.volume, outlined ? &row.outline : nullptr, kWhite);
     int64_t left = kGap, tallest = 0;

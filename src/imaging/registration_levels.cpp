@@ -171,8 +171,7 @@ Volume reduced(const Volume& volume, double spacing) {
   return result;
 }
 
-Pyramid pyramid(const Volume& scan, const std::vector<double>& spacings_mm,
-                const std::string& name) {
+void require_scan(const Volume& scan, const std::string& name) {
   const auto& voxels = scan.voxels;
   require(voxels.defined() && voxels.dim() == 3 && voxels.scalar_type() == torch::kFloat &&
               voxels.device().is_cpu() && voxels.numel() > 0,
@@ -181,9 +180,14 @@ Pyramid pyramid(const Volume& scan, const std::vector<double>& spacings_mm,
   const double size = determinant(scan.voxel_to_world);
   require(std::isfinite(size) && size != 0,
           "register: the {} scan's voxel-to-world map is singular or not finite", name);
+}
+
+Pyramid pyramid(const Volume& scan, const std::vector<double>& spacings_mm,
+                const std::string& name) {
+  require_scan(scan, name);
   Pyramid result;
   result.levels.resize(spacings_mm.size());
-  Volume finer{voxels.contiguous(), scan.voxel_to_world, scan.unit};
+  Volume finer{scan.voxels.contiguous(), scan.voxel_to_world, scan.unit};
   for (size_t level = spacings_mm.size(); level-- > 0;)
     finer = result.levels[level] = reduced(finer, spacings_mm[level]);
   // A voxel that is not finite shows in the mean of its block; the rest of less than a block is

@@ -31,6 +31,9 @@ struct Pyramid {
 /// each axis. A rest of less than a block is left out where a block or more remains.
 Volume reduced(const Volume& volume, double spacing);
 
+/// throws  Error: voxels not float32 [D,H,W] or none, a map that is singular or not finite
+void require_scan(const Volume& scan, const std::string& name);
+
 /// `name` is "fixed" or "moving": for messages.
 /// throws  Error: voxels not float32 [D,H,W] or not finite, a singular map, a scan without contrast
 Pyramid pyramid(const Volume& scan, const std::vector<double>& spacings_mm,

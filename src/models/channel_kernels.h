@@ -16,23 +16,24 @@ namespace scintigen {
 template <class T>
 void channel_moments(const T* x, int64_t rows, int64_t channels, float* mean, float* variance);
 
-/// y = leaky(scale x + shift) [+ residual], per channel. residual may be null.
+/// y = leaky(scale x + shift) [+ residual], per channel. residual may be null. y's rows are y_step
+/// elements apart: it may be some of the channels of a wider map.
 template <class T>
 void leaky_forward(const T* x, const float* scale, const float* shift, const T* residual,
-                   float slope, int64_t rows, int64_t channels, T* y);
+                   float slope, int64_t rows, int64_t channels, T* y, int64_t y_step);
 
-/// With g the gradient of y and gz = g leaky'(scale x + shift): sums over rows of gz and gz (x -
-/// mean).
+/// With g the gradient of y, its rows g_step apart, and gz = g leaky'(scale x + shift): sums over
+/// rows of gz and gz (x - mean).
 template <class T>
-void leaky_backward_sums(const T* g, const T* x, const float* scale, const float* shift,
-                         const float* mean, float slope, int64_t rows, int64_t channels, float* sum,
-                         float* moment);
+void leaky_backward_sums(const T* g, int64_t g_step, const T* x, const float* scale,
+                         const float* shift, const float* mean, float slope, int64_t rows,
+                         int64_t channels, float* sum, float* moment);
 
 /// gx = a gz + b x + c, gz as above.
 template <class T>
-void leaky_backward(const T* g, const T* x, const float* scale, const float* shift, float slope,
-                    const float* a, const float* b, const float* c, int64_t rows, int64_t channels,
-                    T* gx);
+void leaky_backward(const T* g, int64_t g_step, const T* x, const float* scale, const float* shift,
+                    float slope, const float* a, const float* b, const float* c, int64_t rows,
+                    int64_t channels, T* gx);
 
 /// x [rows,2 channels] -> y [rows,channels] = (scale x + shift)[first half] * sigmoid((scale x +
 /// shift)[second half]).

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/fused_layers.h"
 
-#include <ATen/Parallel.h>
 #include <torch/autograd.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstring>
 
 #include "models/channel_kernels.h"
-#include "models/tile_convolution.h"
-#include "models/up_convolution.h"
+#include "models/channels_last.h"
+#include "models/unet_layers.h"
 
 namespace scintigen {
 namespace {
@@ -20,38 +18,8 @@ namespace {
 using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
-using MaybeTensor = c10::optional<Tensor>;  // an undefined Tensor cannot enter a Function
 
-MaybeTensor maybe(const Tensor& x) { return x.defined() ? MaybeTensor(x) : MaybeTensor(); }
-
-constexpr auto kLast = torch::MemoryFormat::ChannelsLast;
 std::atomic<bool> plain_layers{false};
-
-bool fused(const Tensor& x) {
-  return !plain_layers && x.is_cpu() &&
-         (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16);
-}
-
-/// Calls work(pointer type tag) with the element type of x.
-template <class Work>
-void with_type(const Tensor& x, const Work& work) {
-  if (x.scalar_type() == torch::kFloat) {
-    work(float());
-  } else {
-    work(c10::BFloat16());
-  }
-}
-
-template <class T>
-T* data(const Tensor& x) {
-  return x.defined() ? x.data_ptr<T>() : nullptr;
-}
-
-Tensor last(const Tensor& x) { return x.contiguous(kLast); }
-int64_t rows_of(const Tensor& x) { return x.size(0) * x.size(2) * x.size(3); }
-Tensor empty_map(const Tensor& like, int64_t channels, int64_t height, int64_t width) {
-  return torch::empty({like.size(0), channels, height, width}, like.options().memory_format(kLast));
-}
 
 /// Per channel, float32, rows of one tensor [4,C]: mean used, 1 / deviation, and y = scale x +
 /// shift.
@@ -127,6 +95,32 @@ struct NormGradient {
   bool training;
 };
 
+/// Finishes `norm` and answers the gradient of x, undefined unless asked for; the rows of g, the
+/// gradient of leaky(norm(x)), are g_step apart.
+template <class T>
+Tensor leaky_gradients(const T* g, int64_t g_step, const Tensor& x, float slope, bool of_x,
+                       NormGradient& norm) {
+  const Affine& affine = norm.used;
+  const int64_t rows = rows_of(x), channels = x.size(1);
+  leaky_backward_sums(g, g_step, data<T>(x), affine.scale(), affine.shift(), affine.mean(), slope,
+                      rows, channels, data<float>(norm.sum), data<float>(norm.moment));
+  norm.finish();
+  if (!of_x) return {};
+  auto gx = torch::empty_like(x);
+  leaky_backward(g, g_step, data<T>(x), affine.scale(), affine.shift(), slope, norm.a(), norm.b(),
+                 norm.c(), rows, channels, data<T>(gx));
+  return gx;
+}
+
+/// No normalisation: y = x + bias.
+Affine shift_by(const Tensor& bias, int64_t channels) {
+  Affine affine(torch::zeros({4, channels}, torch::kFloat));
+  std::fill_n(affine.inverse(), channels, 1.0f);
+  std::fill_n(affine.scale(), channels, 1.0f);
+  if (bias.defined()) affine.rows[3].copy_(bias.detach());
+  return affine;
+}
+
 Tensor plain_norm(const Tensor& x, const NormState& norm) {
   const auto wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
   return torch::batch_norm(wide, norm.weight, norm.bias, norm.running_mean, norm.running_var,
@@ -145,7 +139,7 @@ struct NormLeaky : torch::autograd::Function<NormLeaky> {
     with_type(x, [&](auto type) {
       using T = decltype(type);
       leaky_forward(data<T>(x), affine.scale(), affine.shift(), data<T>(added),
-                    static_cast<float>(slope), rows_of(x), x.size(1), data<T>(y));
+                    static_cast<float>(slope), rows_of(x), x.size(1), data<T>(y), x.size(1));
     });
     ctx->save_for_backward({x, affine.rows});
     ctx->saved_data["slope"] = slope;
@@ -163,16 +157,78 @@ struct NormLeaky : torch::autograd::Function<NormLeaky> {
     NormGradient norm(affine, rows, ctx->saved_data["training"].toBool());
     with_type(x, [&](auto type) {
       using T = decltype(type);
-      leaky_backward_sums(data<T>(g), data<T>(x), affine.scale(), affine.shift(), affine.mean(),
-                          slope, rows, channels, data<float>(norm.sum), data<float>(norm.moment));
-      norm.finish();
-      if (!ctx->needs_input_grad(0)) return;
-      gx = torch::empty_like(x);
-      leaky_backward(data<T>(g), data<T>(x), affine.scale(), affine.shift(), slope, norm.a(),
-                     norm.b(), norm.c(), rows, channels, data<T>(gx));
+      gx = leaky_gradients<T>(data<T>(g), channels, x, slope, ctx->needs_input_grad(0), norm);
     });
     return {gx, norm.moment, norm.sum, ctx->saved_data["residual"].toBool() ? grads[0] : Tensor(),
             {}, {}};
+  }
+};
+
+struct BiasLeaky : torch::autograd::Function<BiasLeaky> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& input, const MaybeTensor& bias,
+                        double slope) {
+    const auto x = last(input);
+    const auto affine = shift_by(bias ? *bias : Tensor(), x.size(1));
+    auto y = torch::empty_like(x);
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      leaky_forward<T>(data<T>(x), affine.scale(), affine.shift(), nullptr,
+                       static_cast<float>(slope), rows_of(x), x.size(1), data<T>(y), x.size(1));
+    });
+    ctx->save_for_backward({x, affine.rows});
+    ctx->saved_data["slope"] = slope;
+    ctx->saved_data["bias"] = bias.has_value();
+    return y;
+  }
+  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &x = saved[0], g = last(grads[0]);
+    const auto slope = static_cast<float>(ctx->saved_data["slope"].toDouble());
+    NormGradient norm(Affine(saved[1]), rows_of(x), /*in_training=*/false);
+    Tensor gx;
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      gx = leaky_gradients<T>(data<T>(g), x.size(1), x, slope, ctx->needs_input_grad(0), norm);
+    });
+    return {gx, ctx->saved_data["bias"].toBool() ? norm.sum : Tensor(), {}};
+  }
+};
+
+struct JoinRectified : torch::autograd::Function<JoinRectified> {
+  static Tensor forward(AutogradContext* ctx, const Tensor& skip_input, const Tensor& input,
+                        const Tensor& /*weight*/, const Tensor& /*bias*/, const NormState& norm) {
+    const auto skip = last(skip_input), x = last(input);
+    const auto same = shift_by({}, skip.size(1)), affine = normalisation(x, norm);
+    const int64_t before = skip.size(1), wide = before + x.size(1);
+    auto y = empty_map(x, wide, x.size(2), x.size(3));
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      leaky_forward<T>(data<T>(skip), same.scale(), same.shift(), nullptr, 0, rows_of(x), before,
+                       data<T>(y), wide);
+      leaky_forward<T>(data<T>(x), affine.scale(), affine.shift(), nullptr, 0, rows_of(x),
+                       x.size(1), data<T>(y) + before, wide);
+    });
+    ctx->save_for_backward({skip, x, affine.rows});
+    ctx->saved_data["training"] = norm.training;
+    return y;
+  }
+  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &skip = saved[0], &x = saved[1], g = last(grads[0]);
+    const int64_t before = skip.size(1), wide = g.size(1);
+    NormGradient norm(Affine(saved[2]), rows_of(x), ctx->saved_data["training"].toBool());
+    Tensor gskip, gx;
+    with_type(x, [&](auto type) {
+      using T = decltype(type);
+      gx = leaky_gradients<T>(data<T>(g) + before, wide, x, 0, ctx->needs_input_grad(1), norm);
+      if (!ctx->needs_input_grad(0)) return;
+      const auto same = shift_by({}, before);
+      const auto zero = torch::zeros({before}, torch::kFloat);
+      gskip = torch::empty_like(skip);
+      leaky_backward(data<T>(g), wide, data<T>(skip), same.scale(), same.shift(), 0, same.scale(),
+                     data<float>(zero), data<float>(zero), rows_of(x), before, data<T>(gskip));
+    });
+    return {gskip, gx, norm.moment, norm.sum, {}};
   }
 };
 
@@ -212,234 +268,13 @@ struct NormGate : torch::autograd::Function<NormGate> {
   }
 };
 
-/// [M,C,3,3] in memory order C,3,3,M (as up blocks keep it) <-> the kernel of the stride-2 form
-/// [C,M,3,3], flipped.
-Tensor flipped_taps(const Tensor& taps) {
-  const int64_t pixels = taps.size(0), channels = taps.size(1);
-  auto flipped = torch::empty_like(taps);
-  const auto bytes = static_cast<size_t>(channels) * taps.element_size();
-  const auto* from = static_cast<const char*>(taps.data_ptr());
-  auto* to = static_cast<char*>(flipped.data_ptr());
-  at::parallel_for(0, pixels, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t t = 0; t < 9; ++t)
-        std::memcpy(to + (i * 9 + t) * bytes, from + (i * 9 + 8 - t) * bytes, bytes);
-    }
-  });
-  return flipped;
-}
-
-/// The form of up_convolution() for processors without AVX-512: transposed convolution of stride 2,
-/// then 2x2 sums.
-Tensor up_strided(const Tensor& x, const Tensor& kernel) {
-  const int64_t height = 2 * x.size(2), width = 2 * x.size(3), channels = kernel.size(1);
-  const auto shape = empty_map(x, channels, height + 1, width + 1);  // only its size is used
-  const auto stuffed = last(std::get<0>(torch::convolution_backward(
-      x, shape, kernel, {}, {2, 2}, {0, 0}, {1, 1}, false, {0, 0}, 1, {true, false, false})));
-  auto y = empty_map(x, channels, height, width);
-  with_type(x, [&](auto type) {
-    using T = decltype(type);
-    box_sum(data<T>(stuffed), x.size(0), height + 1, width + 1, channels, 0, data<T>(y));
-  });
-  return y;
-}
-
-tensor_list up_strided_gradients(const Tensor& g, const Tensor& x, const Tensor& kernel, bool of_x,
-                                 bool of_kernel) {
-  auto stuffed = empty_map(g, g.size(1), g.size(2) + 1, g.size(3) + 1);
-  with_type(x, [&](auto type) {
-    using T = decltype(type);
-    box_sum(data<T>(g), g.size(0), g.size(2), g.size(3), g.size(1), 1, data<T>(stuffed));
-  });
-  const auto gradients = torch::convolution_backward(x, stuffed, kernel, {}, {2, 2}, {0, 0}, {1, 1},
-                                                     false, {0, 0}, 1, {false, of_kernel, false});
-  return {of_x ? torch::conv2d(stuffed, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{0, 0})
-               : Tensor(),
-          std::get<1>(gradients)};
-}
-
-/// Kernel of the strided form, [C,M,3,3] in the type of x, from an up block's weight [M,C,3,3].
-Tensor strided_kernel(const Tensor& weight, const Tensor& x) {
-  return flipped_taps(last(weight.transpose(0, 1).to(x.scalar_type())));
-}
-
-UpShape shape_of(const Tensor& x, const Tensor& weight) {
-  return {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0)};
-}
-
-struct UpConvolution : torch::autograd::Function<UpConvolution> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight) {
-    const auto x = last(input);
-    const auto shape = shape_of(x, weight);
-    ctx->save_for_backward({x, weight});
-    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16))
-      return up_strided(x, strided_kernel(weight, x));
-    auto y = empty_map(x, shape.out, 2 * shape.height, 2 * shape.width);
-    const auto taps = last(weight.transpose(0, 1));
-    with_type(x, [&](auto type) {
-      using T = decltype(type);
-      up_products_forward(shape, data<T>(x), data<float>(taps), data<T>(y));
-    });
-    return y;
-  }
-  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], &weight = saved[1];
-    const auto g = last(grads[0]);
-    const auto shape = shape_of(x, weight);
-    const bool of_x = ctx->needs_input_grad(0), of_weight = ctx->needs_input_grad(1);
-    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16)) {
-      auto gradients = up_strided_gradients(g, x, strided_kernel(weight, x), of_x, of_weight);
-      if (of_weight)
-        gradients[1] = flipped_taps(last(gradients[1])).transpose(0, 1).to(torch::kFloat);
-      return gradients;
-    }
-    const auto taps = last(weight.transpose(0, 1));
-    const auto gx = of_x ? torch::empty_like(x) : Tensor();
-    const auto gtaps = of_weight ? torch::empty_like(taps) : Tensor();
-    with_type(x, [&](auto type) {
-      using T = decltype(type);
-      up_products_backward(shape, data<T>(g), data<T>(x), data<float>(taps), data<T>(gx),
-                           data<float>(gtaps));
-    });
-    return {gx, of_weight ? gtaps.transpose(0, 1) : Tensor()};
-  }
-};
-
-struct Convolution : torch::autograd::Function<Convolution> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight,
-                        const MaybeTensor& bias, int64_t stride, int64_t padding) {
-    const auto x = last(input);
-    const auto kernel = last(weight.detach().to(x.scalar_type()));
-    const auto offset = bias ? bias->detach().to(x.scalar_type()) : Tensor();
-    ctx->save_for_backward({x, kernel});
-    ctx->saved_data["stride"] = stride;
-    ctx->saved_data["padding"] = padding;
-    ctx->saved_data["bias"] = bias.has_value();
-    return torch::conv2d(x, kernel, offset, at::IntArrayRef{stride, stride},
-                         at::IntArrayRef{padding, padding});
-  }
-  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], &kernel = saved[1];
-    const int64_t stride = ctx->saved_data["stride"].toInt(),
-                  padding = ctx->saved_data["padding"].toInt();
-    const bool has_bias = ctx->saved_data["bias"].toBool();
-    const int64_t out = kernel.size(0);
-    const auto g = torch::convolution_backward(
-        last(grads[0]), x, kernel,
-        has_bias ? at::OptionalIntArrayRef(at::IntArrayRef(&out, 1)) : at::OptionalIntArrayRef(),
-        {stride, stride}, {padding, padding}, {1, 1}, false, {0, 0}, 1,
-        {ctx->needs_input_grad(0), ctx->needs_input_grad(1), has_bias && ctx->needs_input_grad(2)});
-    const auto wide = [](const Tensor& t) { return t.defined() ? t.to(torch::kFloat) : t; };
-    return {std::get<0>(g), wide(std::get<1>(g)), wide(std::get<2>(g)), {}, {}};
-  }
-};
-
-/// A weight of torch.nn's shape [O,I,k,k] as I,k,k,O in memory; no copy for kernels of role
-/// `tiled`.
-Tensor tiled(const Tensor& weight) { return weight.permute({1, 2, 3, 0}).contiguous(); }
-
-TileShape tile_shape(const Tensor& x, const Tensor& weight, int64_t stride) {
-  return {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0), stride};
-}
-
-struct TileConvolution : torch::autograd::Function<TileConvolution> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight,
-                        int64_t stride) {
-    const auto x = last(input), kernel = tiled(weight.detach());
-    const auto shape = tile_shape(x, weight, stride);
-    auto y = empty_map(x, shape.out, shape.height / stride, shape.width / stride);
-    with_type(x, [&](auto type) {
-      using T = decltype(type);
-      tile_convolution_forward(shape, data<T>(x), data<float>(kernel), data<T>(y));
-    });
-    ctx->save_for_backward({x, weight});
-    ctx->saved_data["stride"] = stride;
-    return y;
-  }
-  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], kernel = tiled(saved[1].detach()), g = last(grads[0]);
-    const auto shape = tile_shape(x, saved[1], ctx->saved_data["stride"].toInt());
-    const auto gx = ctx->needs_input_grad(0) ? torch::empty_like(x) : Tensor();
-    const auto gkernel = ctx->needs_input_grad(1) ? torch::empty_like(kernel) : Tensor();
-    with_type(x, [&](auto type) {
-      using T = decltype(type);
-      tile_convolution_backward(shape, data<T>(g), data<T>(x), data<float>(kernel), data<T>(gx),
-                                data<float>(gkernel));
-    });
-    return {gx, gkernel.defined() ? gkernel.permute({3, 0, 1, 2}) : Tensor(), {}};
-  }
-};
-
-bool tiles_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
-                 int64_t padding) {
-  const int64_t side = stride == 1 ? 3 : 4;
-  return padding == 1 && !bias.defined() && weight.size(2) == side && weight.size(3) == side &&
-         weight.scalar_type() == torch::kFloat &&
-         tile_convolution_applies(tile_shape(x, weight, stride),
-                                  x.scalar_type() == torch::kBFloat16);
-}
-
-/// The convolution 4x4, stride 2, padding 1, whose adjoint a transposed one is: from y to x.
-TileShape adjoint_shape(const Tensor& x, const Tensor& weight) {
-  return {x.size(0), 2 * x.size(2), 2 * x.size(3), weight.size(1), x.size(1), 2};
-}
-
-struct TransposedConvolution : torch::autograd::Function<TransposedConvolution> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight) {
-    const auto x = last(input);
-    const auto shape = adjoint_shape(x, weight);
-    auto y = empty_map(x, shape.in, shape.height, shape.width);
-    ctx->save_for_backward({x, weight});
-    if (!tile_convolution_applies(shape, x.scalar_type() == torch::kBFloat16)) {
-      const auto kernel = last(weight.detach().to(x.scalar_type()));
-      return last(std::get<0>(torch::convolution_backward(x, y, kernel, {}, {2, 2}, {1, 1}, {1, 1},
-                                                          false, {0, 0}, 1, {true, false, false})));
-    }
-    const auto kernel = tiled(weight.detach());
-    with_type(x, [&](auto type) {
-      using T = decltype(type);
-      tile_convolution_backward<T>(shape, data<T>(x), nullptr, data<float>(kernel), data<T>(y),
-                                   nullptr);
-    });
-    return y;
-  }
-  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], &weight = saved[1], g = last(grads[0]);
-    const auto shape = adjoint_shape(x, weight);
-    const bool of_x = ctx->needs_input_grad(0), of_weight = ctx->needs_input_grad(1);
-    if (!tile_convolution_applies(shape, x.scalar_type() == torch::kBFloat16)) {
-      const auto kernel = last(weight.detach().to(x.scalar_type()));
-      const auto gweight =
-          of_weight
-              ? std::get<1>(torch::convolution_backward(x, g, kernel, {}, {2, 2}, {1, 1}, {1, 1},
-                                                        false, {0, 0}, 1, {false, true, false}))
-                    .to(torch::kFloat)
-              : Tensor();
-      return {of_x ? torch::conv2d(g, kernel, {}, at::IntArrayRef{2, 2}, at::IntArrayRef{1, 1})
-                   : Tensor(),
-              gweight};
-    }
-    const auto kernel = tiled(weight.detach());
-    const auto gx = of_x ? torch::empty_like(x) : Tensor();
-    const auto gkernel = of_weight ? torch::empty_like(kernel) : Tensor();
-    with_type(x, [&](auto type) {
-      using T = decltype(type);
-      if (of_x) tile_convolution_forward<T>(shape, data<T>(g), data<float>(kernel), data<T>(gx));
-      if (of_weight)
-        tile_convolution_backward<T>(shape, data<T>(x), data<T>(g), data<float>(kernel), nullptr,
-                                     data<float>(gkernel));
-    });
-    return {gx, of_weight ? gkernel.permute({3, 0, 1, 2}) : Tensor()};
-  }
-};
-
 }  // namespace
 
 void use_plain_layers(bool plain) { plain_layers = plain; }
+bool fused(const Tensor& x) {
+  return !plain_layers && x.is_cpu() &&
+         (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16);
+}
 
 Tensor norm_leaky(const Tensor& x, const NormState& norm, double slope, const Tensor& residual) {
   if (fused(x)) return NormLeaky::apply(x, norm.weight, norm.bias, maybe(residual), norm, slope);
@@ -447,39 +282,20 @@ Tensor norm_leaky(const Tensor& x, const NormState& norm, double slope, const Te
   return residual.defined() ? y + residual : y;
 }
 
+Tensor bias_leaky(const Tensor& x, const Tensor& bias, double slope) {
+  if (fused(x)) return BiasLeaky::apply(x, maybe(bias), slope);
+  return torch::leaky_relu(bias.defined() ? x + bias.to(x.scalar_type()).view({1, -1, 1, 1}) : x,
+                           slope);
+}
+
+Tensor join_rectified(const Tensor& skip, const Tensor& x, const NormState& norm) {
+  if (fused(x)) return JoinRectified::apply(skip, x, norm.weight, norm.bias, norm);
+  return torch::cat({torch::relu(skip), norm_leaky(x, norm, 0)}, 1);
+}
+
 Tensor norm_gate(const Tensor& x, const NormState& norm) {
   if (fused(x)) return NormGate::apply(x, norm.weight, norm.bias, norm);
   return torch::glu(plain_norm(x, norm), 1).to(x.scalar_type());
-}
-
-Tensor up_convolution(const Tensor& x, const Tensor& weight) {
-  if (fused(x)) return UpConvolution::apply(x, weight);
-  const auto fine = torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-  return torch::conv2d(fine, weight.to(x.scalar_type()), {}, at::IntArrayRef{1, 1},
-                       at::IntArrayRef{1, 1});
-}
-
-Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
-                   int64_t padding) {
-  if (fused(x)) {
-    return tiles_apply(x, weight, bias, stride, padding)
-               ? TileConvolution::apply(x, weight, stride)
-               : Convolution::apply(x, weight, maybe(bias), stride, padding);
-  }
-  return torch::conv2d(x, weight.to(x.scalar_type()),
-                       bias.defined() ? bias.to(x.scalar_type()) : bias,
-                       at::IntArrayRef{stride, stride}, at::IntArrayRef{padding, padding});
-}
-
-Tensor transposed_convolution(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  Tensor y;
-  if (fused(x)) {
-    y = TransposedConvolution::apply(x, weight);
-  } else {
-    y = torch::conv_transpose2d(x, weight.to(x.scalar_type()), {}, at::IntArrayRef{2, 2},
-                                at::IntArrayRef{1, 1});
-  }
-  return bias.defined() ? y + bias.to(y.scalar_type()).view({1, -1, 1, 1}) : y;
 }
 
 }  // namespace scintigen

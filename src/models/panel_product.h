@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix products with AVX-512 for the shapes that oneDNN is slow at: few rows, or weights larger
-// than the activations. A matrix [rows,columns] is kept as panels of 32 columns, [columns /
+// Matrix products with AVX-512 or AVX2 for the shapes that oneDNN is slow at: few rows, or weights
+// larger than the activations. A matrix [rows,columns] is kept as panels of 32 columns, [columns /
 // 32][rows][32]: what the innermost loop reads and writes is contiguous. In bfloat16 the right side
 // holds pairs of rows, [columns / 32][rows / 2][32][2], because the instruction multiplies pairs;
 // products are summed in float32. Does: one thread's work, to be called from a parallel loop.  Does
@@ -15,7 +15,8 @@ namespace scintigen {
 constexpr int64_t kPanel = 32;  ///< columns of a panel: two registers of 16 sums
 constexpr int64_t kTile = 8;    ///< rows of a tile: with two registers a row, 16 sums in flight
 
-/// Whether this processor has the instructions (AVX-512 F, BW, DQ, VL; for bfloat16 also BF16).
+/// Whether this processor has the instructions (AVX-512 F, BW, DQ, VL or AVX2 and FMA; for bfloat16
+/// AVX-512 with BF16).
 bool panel_product_runs(bool bfloat16);
 
 /// Elements that count as one step of depth: bfloat16 is multiplied in pairs.

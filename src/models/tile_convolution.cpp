@@ -13,7 +13,9 @@ namespace scintigen {
 namespace {
 
 using c10::BFloat16;
-constexpr int64_t kGroup = 64;  // tiles whose transformed pixels stay in a core's cache
+// Tiles at a time. Point by point: the transformed pixels of one point stay in a core's cache while
+// they meet the weights of all outputs.
+constexpr int64_t kGroup = 64;
 constexpr int64_t kSquare = kPanel * kPanel;
 
 /// A thread's own memory.
@@ -26,6 +28,37 @@ template <class T>
 Own<T>& own() {
   static thread_local Own<T> memory;
   return memory;
+}
+
+/// Tiles first..last-1 and the room for their rows: whole register tiles, the last ones zero.
+struct Group {
+  Group(int64_t first_tile, int64_t end) : first(first_tile), last(std::min(first + kGroup, end)) {}
+  int64_t tiles() const { return last - first; }
+  int64_t rows() const { return (tiles() + kTile - 1) / kTile * kTile; }
+  template <class T>
+  void clear_rest(int64_t products, int64_t columns, T* points) const {
+    for (int64_t p = 0; p < products; ++p)
+      std::fill_n(points + (p * rows() + tiles()) * columns, (rows() - tiles()) * columns, T(0));
+  }
+  PointSteps steps(int64_t columns) const { return {rows() * columns, columns}; }
+  int64_t first, last;
+};
+
+/// The transformed pixels of a group, [products][rows][depth].
+template <class T>
+const T* seen_points(const TileShape& s, const T* x, const Group& group, AlignedRoom<T>& room) {
+  T* points = room.of(s.products() * group.rows() * s.depth());
+  tile_input(s, x, group.first, group.last, group.steps(s.depth()), points);
+  group.clear_rest(s.products(), s.depth(), points);
+  return points;
+}
+
+/// The transformed gradients of 32 outputs from `channel`, [products][rows][32].
+template <class T>
+void spread_points(const TileShape& s, const T* gy, const Group& group, int64_t channel,
+                   T* points) {
+  tile_output_adjoint(s, gy, group.first, group.last, group.steps(kPanel), channel, points);
+  group.clear_rest(s.products(), kPanel, points);
 }
 
 /// Right sides [products][depth][32] for 32 outputs from `channel`.
@@ -43,48 +76,50 @@ void pack_weight(const TileShape& s, const float* weight, int64_t channel, T* pa
 /// Right sides for the gradient of x, [products][out][32], for 32 rows of depth from `row`.
 template <class T>
 void pack_transposed_weight(const TileShape& s, const float* weight, int64_t row, T* packed) {
-  float* block = own<T>().block.of(s.products() * kSquare);
-  for (int64_t m = 0; m < s.out; m += kPanel) {
-    tile_weight(s, weight, row, row + kPanel, m, block);  // [products][32 rows][32 outputs]
-    for (int64_t p = 0; p < s.products(); ++p) {
-      pack_transposed_panel(block + p * kSquare, kPanel, 0, packed + (p * s.out + m) * kPanel);
+  if constexpr (std::is_same_v<T, float>) {
+    for (int64_t m = 0; m < s.out; m += kPanel)
+      tile_weight_transposed(s, weight, row, m, m + kPanel, s.out * kPanel, packed + m * kPanel);
+  } else {
+    float* block = own<T>().block.of(s.products() * kSquare);
+    for (int64_t m = 0; m < s.out; m += kPanel) {
+      tile_weight_transposed(s, weight, row, m, m + kPanel, kSquare, block);
+      for (int64_t p = 0; p < s.products(); ++p)
+        pack_panel(block + p * kSquare, kPanel, kPanel, 0, packed + (p * s.out + m) * kPanel);
     }
   }
 }
 
-/// Adds to gx, float32.
+/// Adds to gx, float32. A thread takes whole images, because their tiles overlap, or some of the
+/// channels.
 template <class T>
 void data_gradient(const TileShape& s, const T* gy, const float* weight, float* gx) {
-  const int64_t images = (kGroup + s.tiles_of_image() - 1) / s.tiles_of_image();
-  const int64_t groups = (s.images + images - 1) / images, products = s.products(),
-                size = products * s.out * kPanel;
-  in_parts(groups, s.depth() / kPanel,
-           [&](int64_t first_group, int64_t last_group, int64_t from, int64_t to) {
+  const int64_t products = s.products(), size = products * s.out * kPanel;
+  in_parts(s.images, s.depth() / kPanel,
+           [&](int64_t first_image, int64_t last_image, int64_t from, int64_t to) {
              auto& memory = own<T>();
              T* packed = memory.packed.of((to - from) * size);
              for (int64_t k = from; k < to; ++k)
                pack_transposed_weight(s, weight, k * kPanel, packed + (k - from) * size);
-             for (int64_t group = first_group; group < last_group; ++group) {
-               const int64_t first = group * images, last = std::min(first + images, s.images);
-               const int64_t first_tile = first * s.tiles_of_image(),
-                             tiles = (last - first) * s.tiles_of_image();
-               const int64_t spread_size = products * tiles * kPanel;
+             const int64_t end = last_image * s.tiles_of_image();
+             for (int64_t first = first_image * s.tiles_of_image(); first < end; first += kGroup) {
+               const Group group(first, end);
+               const int64_t rows = group.rows(), spread_size = products * rows * kPanel;
                T* spread = memory.left.of(s.out / kPanel * spread_size);
-               float* sums = memory.products.of(spread_size);
-               for (int64_t m = 0; m < s.out; m += kPanel) {
-                 tile_output_adjoint(s, gy, first_tile, first_tile + tiles, m,
-                                     spread + m / kPanel * spread_size);
+               float* sums = memory.products.of((to - from) * spread_size);
+               for (int64_t m = 0; m < s.out; m += kPanel)
+                 spread_points(s, gy, group, m, spread + m / kPanel * spread_size);
+               for (int64_t p = 0; p < products; ++p) {
+                 const LeftSide<T> left{spread + p * rows * kPanel, kPanel, kStep<T>,
+                                        kTile * kPanel, spread_size};
+                 for (int64_t k = 0; k < to - from; ++k)
+                   multiply_panel(left, packed + k * size + p * s.out * kPanel, kPanel / kStep<T>,
+                                  s.out / kPanel, rows / kTile,
+                                  sums + k * spread_size + p * rows * kPanel, kPanel,
+                                  kTile * kPanel, false);
                }
-               for (int64_t k = from; k < to; ++k) {
-                 for (int64_t p = 0; p < products; ++p) {
-                   const LeftSide<T> left{spread + p * tiles * kPanel, kPanel, kStep<T>,
-                                          kTile * kPanel, spread_size};
-                   multiply_panel(left, packed + (k - from) * size + p * s.out * kPanel,
-                                  kPanel / kStep<T>, s.out / kPanel, tiles / kTile,
-                                  sums + p * tiles * kPanel, kPanel, kTile * kPanel, false);
-                 }
-                 tile_input_adjoint(s, sums, first, last, k * kPanel / s.in, k * kPanel % s.in, gx);
-               }
+               for (int64_t k = from; k < to; ++k)
+                 tile_input_adjoint(s, sums + (k - from) * spread_size, group.first, group.last,
+                                    group.steps(kPanel), k * kPanel / s.in, k * kPanel % s.in, gx);
              }
            });
 }
@@ -111,21 +146,23 @@ void weight_gradient(const TileShape& s, const T* gy, const T* x, float* gweight
              const int64_t rows = (last_row - first_row) * kPanel, size = products * rows * kPanel;
              float* sums = memory.products.of((to - from) * size);
              for (int64_t first = 0; first < s.tiles(); first += kGroup) {
-               const int64_t last = std::min(first + kGroup, s.tiles()), tiles = last - first;
-               T *seen = memory.left.of(products * tiles * depth),
-                 *spread = memory.right.of(products * tiles * kPanel);
-               tile_input(s, x, first, last, seen);
-               const T* left = as_pairs(seen, products, tiles, depth, memory.left_pairs);
-               for (int64_t m = from; m < to; ++m) {
-                 tile_output_adjoint(s, gy, first, last, m * kPanel, spread);
-                 const T* right = as_pairs(spread, products, tiles, kPanel, memory.right_pairs);
-                 for (int64_t p = 0; p < products; ++p) {
-                   const LeftSide<T> side{left + p * tiles * depth + first_row * kPanel * kStep<T>,
-                                          kStep<T>, kStep<T> * depth, kStep<T> * kTile, 0};
-                   multiply_panel(side, right + p * tiles * kPanel, tiles / kStep<T>, 1,
-                                  rows / kTile, sums + (m - from) * size + p * rows * kPanel,
-                                  kPanel, kTile * kPanel, first > 0);
-                 }
+               const Group group(first, s.tiles());
+               const int64_t tiles = group.rows();
+               const T* left = as_pairs(seen_points(s, x, group, memory.left), products, tiles,
+                                        depth, memory.left_pairs);
+               const int64_t panel = products * tiles * kPanel;
+               T* spread = memory.right.of((to - from) * panel);
+               for (int64_t m = from; m < to; ++m)
+                 spread_points(s, gy, group, m * kPanel, spread + (m - from) * panel);
+               const T* right =
+                   as_pairs(spread, (to - from) * products, tiles, kPanel, memory.right_pairs);
+               for (int64_t p = 0; p < products; ++p) {
+                 const LeftSide<T> side{left + p * tiles * depth + first_row * kPanel * kStep<T>,
+                                        kStep<T>, kStep<T> * depth, kStep<T> * kTile, 0};
+                 for (int64_t m = 0; m < to - from; ++m)
+                   multiply_panel(side, right + m * panel + p * tiles * kPanel, tiles / kStep<T>, 1,
+                                  rows / kTile, sums + m * size + p * rows * kPanel, kPanel,
+                                  kTile * kPanel, first > 0);
                }
              }
              for (int64_t m = from; m < to; ++m) {
@@ -143,41 +180,40 @@ SCINTIGEN_CLONES void round_all(const float* from, int64_t count, BFloat16* to) 
 }  // namespace
 
 bool tile_convolution_applies(const TileShape& s, bool bfloat16) {
-  return panel_product_runs(bfloat16) && (s.stride == 1 || s.stride == 2) && s.in % kPanel == 0 &&
-         s.out % kPanel == 0 && s.images > 0 && s.height > 0 && s.width > 0 &&
-         s.height % (2 * s.stride) == 0 && s.width % (2 * s.stride) == 0 &&
-         s.tiles_of_image() % kTile == 0;
+  return panel_product_runs(bfloat16) && !(bfloat16 && s.points() > 4) && s.in % kPanel == 0 &&
+         s.out % kPanel == 0 && s.images > 0 && s.height > 1 && s.width > 1 &&
+         s.height % s.stride == 0 && s.width % s.stride == 0;
 }
 
 template <class T>
 void tile_convolution_forward(const TileShape& s, const T* x, const float* weight, T* y) {
   const int64_t products = s.products(), depth = s.depth(),
                 groups = (s.tiles() + kGroup - 1) / kGroup;
-  in_parts(
-      groups, s.out / kPanel,
-      [&](int64_t first_group, int64_t last_group, int64_t from, int64_t to) {
-        auto& memory = own<T>();
-        const int64_t size = products * depth * kPanel;
-        T* packed = memory.packed.of((to - from) * size);
-        for (int64_t m = from; m < to; ++m)
-          pack_weight(s, weight, m * kPanel, packed + (m - from) * size);
-        for (int64_t group = first_group; group < last_group; ++group) {
-          const int64_t first = group * kGroup, last = std::min(first + kGroup, s.tiles()),
-                        tiles = last - first;
-          T* seen = memory.left.of(products * tiles * depth);
-          float* sums = memory.products.of(products * tiles * kPanel);
-          tile_input(s, x, first, last, seen);
-          for (int64_t m = from; m < to; ++m) {
-            for (int64_t p = 0; p < products; ++p) {
-              const LeftSide<T> left{seen + p * tiles * depth, depth, kStep<T>, kTile * depth, 0};
-              multiply_panel(left, packed + (m - from) * size + p * depth * kPanel,
-                             depth / kStep<T>, 1, tiles / kTile, sums + p * tiles * kPanel, kPanel,
-                             kTile * kPanel, false);
-            }
-            tile_output(s, sums, first, last, m * kPanel, y);
-          }
-        }
-      });
+  in_parts(groups, s.out / kPanel,
+           [&](int64_t first_group, int64_t last_group, int64_t from, int64_t to) {
+             auto& memory = own<T>();
+             const int64_t size = products * depth * kPanel;
+             T* packed = memory.packed.of((to - from) * size);
+             for (int64_t m = from; m < to; ++m)
+               pack_weight(s, weight, m * kPanel, packed + (m - from) * size);
+             for (int64_t g = first_group; g < last_group; ++g) {
+               const Group group(g * kGroup, s.tiles());
+               const int64_t rows = group.rows();
+               const T* seen = seen_points(s, x, group, memory.left);
+               const int64_t panel = products * rows * kPanel;
+               float* sums = memory.products.of((to - from) * panel);
+               for (int64_t p = 0; p < products; ++p) {
+                 const LeftSide<T> left{seen + p * rows * depth, depth, kStep<T>, kTile * depth, 0};
+                 for (int64_t m = 0; m < to - from; ++m)
+                   multiply_panel(left, packed + m * size + p * depth * kPanel, depth / kStep<T>, 1,
+                                  rows / kTile, sums + m * panel + p * rows * kPanel, kPanel,
+                                  kTile * kPanel, false);
+               }
+               for (int64_t m = from; m < to; ++m)
+                 tile_output(s, sums + (m - from) * panel, group.first, group.last,
+                             group.steps(kPanel), m * kPanel, y);
+             }
+           });
 }
 
 template <class T>

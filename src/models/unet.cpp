@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "models/unet_layers.h"
 
 namespace scintigen {
 namespace {
@@ -107,16 +108,20 @@ torch::Tensor UnetGeneratorImpl::forward(const torch::Tensor& x, uint64_t dropou
     y = level.down->convolve(y, 2, 1);
     if (&level == &levels_.back()) break;
     y = level.down_norm ? norm_leaky(y, level.down_norm->state(), kLeakySlope)
-                        : torch::leaky_relu(y, kLeakySlope);
+                        : bias_leaky(y, {}, kLeakySlope);
     skips.push_back(y);
   }
   y = torch::relu(y);
   for (size_t l = levels_.size(); l-- > 1;) {
     auto& level = levels_[l];
-    y = norm_leaky(transposed_convolution(y, level.up->weight, level.up->bias),
-                   level.up_norm->state(), 0);
-    if (level.drops && (is_training() || always_drop_)) y = drop(y, dropout_seed, l);
-    y = torch::cat({torch::relu(skips[l - 1]), y}, 1);
+    const auto norm = level.up_norm->state();
+    const auto& skip = skips[l - 1];
+    y = transposed_convolution(y, level.up->weight, level.up->bias);
+    if (level.drops && (is_training() || always_drop_)) {
+      y = torch::cat({torch::relu(skip), drop(norm_leaky(y, norm, 0), dropout_seed, l)}, 1);
+    } else {
+      y = join_rectified(skip, y, norm);
+    }
   }
   auto& outer = levels_.front();
   return torch::tanh(transposed_convolution(y, outer.up->weight, outer.up->bias).to(torch::kFloat));
@@ -146,10 +151,15 @@ PatchDiscriminatorImpl::PatchDiscriminatorImpl(const PatchDiscriminatorSettings&
 torch::Tensor PatchDiscriminatorImpl::forward(const torch::Tensor& x) {
   auto y = x.to(compute_type_);
   for (auto& stage : stages_) {
-    y = stage.convolution->convolve(y, stage.stride, 1);
-    if (&stage == &stages_.back()) break;
-    y = stage.norm ? norm_leaky(y, stage.norm->state(), kLeakySlope)
-                   : torch::leaky_relu(y, kLeakySlope);
+    auto& kernel = stage.convolution;
+    if (&stage == &stages_.back()) {
+      y = kernel->convolve(y, stage.stride, 1);
+    } else if (stage.norm) {
+      y = norm_leaky(kernel->convolve(y, stage.stride, 1), stage.norm->state(), kLeakySlope);
+    } else {
+      y = bias_leaky(convolution(y, kernel->weight, {}, stage.stride, 1), kernel->bias,
+                     kLeakySlope);
+    }
   }
   return y.to(torch::kFloat);
 }

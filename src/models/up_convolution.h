@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nearest upsampling x2 and convolution 3x3 as three matrix products, for processors with AVX-512.
-// Convolution by one tap and upsampling commute, so every tap w_t meets every coarse pixel once,
-// V_t = x w_t, and fine pixel f is the sum over taps of V_t at floor((f + t - 1) / 2): 9 products a
-// coarse pixel where the plain form has 36. Does: forward and both gradients, float32 or bfloat16
-// in, float32 sums; packs weights by itself. One thread or many,
+// Nearest upsampling x2 and convolution 3x3 as three matrix products, for processors with AVX-512
+// or AVX2. Convolution by one tap and upsampling commute, so every tap w_t meets every coarse pixel
+// once, V_t = x w_t, and fine pixel f is the sum over taps of V_t at floor((f + t - 1) / 2): 9
+// products a coarse pixel where the plain form has 36. Does: forward and both gradients, float32 or
+// bfloat16 in, float32 sums; packs weights by itself. One thread or many,
 //       the same bits.
 // Does not: check shapes; see up_products_apply().
 #pragma once

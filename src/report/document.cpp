@@ -6,6 +6,7 @@
 
 #include "core/run_record.h"
 #include "report/page_assets.h"
+#include "report/page_head.h"
 #include "report/svg_plot.h"
 
 namespace scintigen {
@@ -96,18 +97,6 @@ std::string time_text() {
   return text;
 }
 
-void write_head(Html& html, const PageFrame& frame) {
-  html.markup("<!DOCTYPE html>\n");
-  html.open("html", {{"lang", "en"}}).open("head").single("meta", {{"charset", "utf-8"}});
-  html.single("meta", {{"http-equiv", "Content-Security-Policy"},
-                       {"content", content_security_policy(page_script(), "data: blob:")}});
-  html.single("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}});
-  html.single("meta", {{"name", "color-scheme"}, {"content", "light dark"}});
-  html.single("meta", {{"name", "referrer"}, {"content", "no-referrer"}});
-  html.element("title", frame.title).open("style");
-  html.markup(page_style()).close("style").close("head");
-}
-
 void write_contents(Html& html, const Document& page) {
   html.open("nav", {{"aria-label", "Contents"}}).open("ol");
   for (const auto& [id, title] : page.contents)
@@ -155,7 +144,7 @@ std::string written_by() {
 
 std::string whole_page(const Document& document, const PageFrame& frame) {
   Html html;
-  write_head(html, frame);
+  write_page_head(html, frame.title, page_script(), "data: blob:");
   html.open("body").element("a", {{"class", "skip"}, {"href", "#main"}}, "Skip to the report");
   html.open("header");
   html.element("p", {{"class", "kicker"}}, frame.kicker);

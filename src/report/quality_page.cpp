@@ -4,8 +4,7 @@
 #include "core/atomic_file.h"
 #include "core/run_record.h"
 #include "core/table.h"
-#include "report/html.h"
-#include "report/page_assets.h"
+#include "report/page_head.h"
 
 namespace scintigen {
 namespace {
@@ -46,19 +45,6 @@ constexpr std::string_view kStyle = R"css(
 .person img { display: block; max-width: 100%; height: auto; background: #0c0d10; }
 .person .back { font-size: 0.8125rem; margin-left: 0.75rem; font-weight: 400; }
 )css";
-
-void write_head(Html& html, const QualityPage& page) {
-  html.markup("<!DOCTYPE html>\n");
-  html.open("html", {{"lang", "en"}}).open("head").single("meta", {{"charset", "utf-8"}});
-  // The pictures lie beside the page: "file:" on a disk, 'self' behind a server.
-  html.single("meta", {{"http-equiv", "Content-Security-Policy"},
-                       {"content", content_security_policy(kScript, "file: 'self'")}});
-  html.single("meta", {{"name", "viewport"}, {"content", "width=device-width, initial-scale=1"}});
-  html.single("meta", {{"name", "color-scheme"}, {"content", "light dark"}});
-  html.single("meta", {{"name", "referrer"}, {"content", "no-referrer"}});
-  html.element("title", page.title).open("style");
-  html.markup(page_style()).markup(kStyle).close("style").close("head");
-}
 
 void write_table(Html& html, const QualityPage& page) {
   html.open("div", {{"class", "scroll"}}).open("table", {{"class", "sortable"}});
@@ -107,7 +93,8 @@ void write_person(Html& html, const QualityPerson& person) {
 
 void write_quality_page(const std::filesystem::path& file, const QualityPage& page) {
   Html html;
-  write_head(html, page);
+  // The pictures lie beside the page: "file:" on a disk, 'self' behind a server.
+  write_page_head(html, page.title, kScript, "file: 'self'", kStyle);
   html.open("body").open("header");
   html.element("p", {{"class", "kicker"}},
                std::string("scintigen ") + kVersion + ", prepared cohort");

@@ -5,10 +5,9 @@
 #include <cmath>
 #include <deque>
 #include <map>
-#include <sstream>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/label_image.h"
 #include "core/same_grid.h"
 #include "core/volume_io.h"
 #include "simulate/tissue_classes.h"
@@ -71,17 +70,11 @@ Territory territory_of(const std::string& name) {
   return Territory::kMiddle;
 }
 
-/// "1 Precentral_L 2001" lines; labels index the result (gaps are "no region").
+/// Labels index the result (gaps are "no region").
 std::vector<Region> read_regions(const std::string& file) {
-  std::istringstream lines(read_file(file, 1 << 20));
   std::vector<Region> regions(1);
   std::map<std::string, size_t> pairs;
-  std::string line;
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    int64_t label = 0;
-    std::string name;
-    if (!(words >> label >> name)) continue;
+  for (const auto& [label, name] : read_label_names(file)) {
     require(label >= 1 && label <= 254, "{}: label {}; expected 1 to 254", file, label);
     if (regions.size() <= static_cast<size_t>(label))
       regions.resize(static_cast<size_t>(label) + 1);
@@ -93,7 +86,6 @@ std::vector<Region> read_regions(const std::string& file) {
     region.territory = territory_of(region.name);
     region.pair = pairs.emplace(region.name, pairs.size() + 1).first->second;
   }
-  require(regions.size() > 1, "{}: no line '1 Name_L'; expected the names of the labels", file);
   Region stem;
   stem.name = "Brain_Stem";
   stem.structure = Structure::kBrainStem;

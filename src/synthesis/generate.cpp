@@ -10,34 +10,15 @@
 #include "core/random.h"
 #include "core/safetensors.h"
 #include "core/table.h"
+#include "synthesis/checkpoint_weights.h"
 
 namespace scintigen {
 namespace {
 
-constexpr const char* kFormat = "scintigen-checkpoint-1";
 constexpr const char* kMethod = "fastgan";
 
 std::string shape_text(const torch::Tensor& tensor) {
   return fmt::format("[{}]", fmt::join(tensor.sizes(), ","));
-}
-
-const std::string& metadata_at(const TensorFile& file, const std::string& key) {
-  const auto found = file.metadata.find(key);
-  require(found != file.metadata.end(),
-          "{}: metadata has no \"{}\"; expected a checkpoint of `scintigen train fastgan`",
-          file.source, key);
-  return found->second;
-}
-
-void require_fastgan(const TensorFile& file) {
-  const auto& format = metadata_at(file, "format");
-  require(format == kFormat,
-          "{}: format is \"{}\"; expected \"{}\"; was it written by another "
-          "version of scintigen?",
-          file.source, format, kFormat);
-  const auto& method = metadata_at(file, "method");
-  require(method == kMethod, "{}: is a checkpoint of method \"{}\"; expected \"{}\"", file.source,
-          method, kMethod);
 }
 
 FastganSettings network_settings(const TensorFile& file) {
@@ -46,7 +27,7 @@ FastganSettings network_settings(const TensorFile& file) {
     void visit(SettingsVisitor& visitor) override { fastgan.visit(visitor); }
   } network;
   const auto where = file.source + ": network";
-  const auto json = nlohmann::ordered_json::parse(metadata_at(file, "network"), nullptr,
+  const auto json = nlohmann::ordered_json::parse(metadata_at(file, "network", kMethod), nullptr,
                                                   /*allow_exceptions=*/false);
   require(json.is_object(), "{}: is not a JSON object; the file is damaged", where);
   settings_from_json(network, json, where);
@@ -54,13 +35,9 @@ FastganSettings network_settings(const TensorFile& file) {
   return network.fastgan;
 }
 
-// Settings that a damaged or hostile file made huge must not allocate: the file has to hold as many
-// weights as the large kernels ask for.
+// As many as the large kernels ask for.
 void require_weights_for(const FastganSettings& settings, const TensorFile& file,
                          const std::string& prefix) {
-  double held = 0;
-  for (const auto& [name, tensor] : file.tensors)
-    if (name.rfind(prefix, 0) == 0) held += static_cast<double>(tensor.numel());
   const auto embedding = static_cast<double>(settings.embedding);
   const std::vector<double> widths(settings.generator_widths.begin(),
                                    settings.generator_widths.end());
@@ -69,32 +46,7 @@ void require_weights_for(const FastganSettings& settings, const TensorFile& file
                   16 * widths[0] * static_cast<double>(settings.excitation_width);
   for (size_t level = 1; level < widths.size(); ++level)
     needed += 18 * widths[level - 1] * widths[level];
-  require(needed <= held,
-          "{}: network asks for {:.0f} weights and more; the file holds {:.0f}; it is damaged",
-          file.source, needed, held);
-}
-
-// Weights of a module that are the file's tensors under `prefix`, each one used and none left over.
-void load_weights(torch::nn::Module& module, const TensorFile& file, const std::string& prefix) {
-  const torch::NoGradGuard no_gradients;
-  auto live = module.named_parameters();
-  for (const auto& buffer : module.named_buffers()) live.insert(buffer.key(), buffer.value());
-  for (auto& entry : live) {
-    const auto name = prefix + entry.key();
-    const auto& saved = file.at(name);
-    require(saved.sizes() == entry.value().sizes(), "{}: tensor {} is {}; expected {}", file.source,
-            name, shape_text(saved), shape_text(entry.value()));
-    require(saved.is_floating_point() && saved.isfinite().all().item<bool>(),
-            "{}: tensor {} holds values that are not finite numbers; the training went wrong",
-            file.source, name);
-    entry.value().copy_(saved);
-  }
-  for (const auto& entry : file.tensors) {
-    if (entry.first.rfind(prefix, 0) != 0) continue;
-    require(live.contains(entry.first.substr(prefix.size())),
-            "{}: holds tensor {}, which its network settings do not have", file.source,
-            entry.first);
-  }
+  require_weights(needed, file, prefix);
 }
 
 // Weights no longer change: divided by their largest singular value once, not at every batch.
@@ -110,20 +62,15 @@ void fold_spectral_norm(torch::nn::Module& module) {
   }
 }
 
-bool has_any(const TensorFile& file, const std::string& prefix) {
-  const auto first = file.tensors.lower_bound(prefix);
-  return first != file.tensors.end() && first->first.rfind(prefix, 0) == 0;
-}
-
 }  // namespace
 
 SliceGenerator::SliceGenerator(const std::filesystem::path& checkpoint, torch::Device device,
                                torch::ScalarType compute, bool average_weights)
     : device_(device) {
   const auto file = read_tensors(checkpoint);
-  require_fastgan(file);
+  require_method(file, kMethod);
   settings_ = network_settings(file);
-  encoder_ = ConditionEncoder::from_json(metadata_at(file, "conditions"), file.source);
+  encoder_ = ConditionEncoder::from_json(metadata_at(file, "conditions", kMethod), file.source);
   averaged_ = average_weights && has_any(file, "average.");
   const std::string prefix = averaged_ ? "average." : "generator.";
   require_weights_for(settings_, file, prefix);

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "cohort/paired_summary.h"
+#include "cohort/people_split.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -79,35 +82,6 @@ int64_t levels_of(int64_t side) {
   return levels;
 }
 
-/// Who is trained on and who is held out, by patient.
-struct People {
-  std::vector<std::string> training, held_out;
-};
-
-People split_people(const VolumeCohort& cohort, Pix2pixTraining& settings, uint64_t seed) {
-  auto people = cohort.participants();
-  const auto take = [&](const std::string& id, const char* flag) {
-    const auto at = std::find(people.begin(), people.end(), id);
-    const auto near = at == people.end() ? nearest_word(id, people) : std::nullopt;
-    require(at != people.end(), "{} {}: not in {}{}", flag, id, cohort.table.name,
-            near ? "; did you mean " + *near + "?" : "");
-    people.erase(at);
-  };
-  for (const auto& id : settings.leave_out) take(id, "--leave-out");
-  if (settings.held_out.empty()) {
-    const auto count = static_cast<int64_t>(people.size());
-    require(settings.hold_out < count, "{}: {} people to hold out of {}; somebody must be left",
-            cohort.table.name, settings.hold_out, count);
-    const auto order = Random(seed, "hold out").permutation(count);
-    for (int64_t k = 0; k < settings.hold_out; ++k)
-      settings.held_out.push_back(people[static_cast<size_t>(order[static_cast<size_t>(k)])]);
-    std::sort(settings.held_out.begin(), settings.held_out.end());
-  }
-  for (const auto& id : settings.held_out) take(id, "--held-out");
-  require(!people.empty(), "{}: nobody is left to train on", cohort.table.name);
-  return {people, settings.held_out};
-}
-
 class Pix2pixRecipe : public Recipe {
  public:
   Pix2pixRecipe(const std::string& folder, Pix2pixTraining& settings,
@@ -118,7 +92,8 @@ class Pix2pixRecipe : public Recipe {
     space_ = cohort.space;
     settings.network.levels = levels_of(settings.data.side);
     settings.network.inputs = static_cast<int64_t>(settings.data.inputs.size());
-    const auto people = split_people(cohort, settings, seed);
+    const auto people =
+        split_people(cohort, settings.hold_out, settings.held_out, settings.leave_out, seed);
     settings_ = settings;
     training_ = std::make_unique<PairedSlices>(cohort, people.training, settings.data);
     held_out_ = std::make_unique<PairedSlices>(cohort, people.held_out, settings.data);
@@ -175,6 +150,7 @@ class Pix2pixRecipe : public Recipe {
       tensors[kGeneratorOptimiser + name] = tensor;
     for (const auto& [name, tensor] : discriminator_optimiser_->state())
       tensors[kDiscriminatorOptimiser + name] = tensor;
+    for (const auto& [name, tensor] : summary().tensors()) tensors[name] = tensor;
     return tensors;
   }
 
@@ -209,7 +185,10 @@ class Pix2pixRecipe : public Recipe {
                                             {"width", settings_.network.width},
                                             {"levels", settings_.network.levels},
                                             {"dropout", settings_.network.dropout}};
-    return {{"network", network.dump()}, {"cohort", cohort.dump()}, {"training", training.dump()}};
+    return {{"network", network.dump()},
+            {"cohort", cohort.dump()},
+            {"training", training.dump()},
+            {"summary", summary().json()}};
   }
 
   Picture sample_sheet(int64_t step) override {
@@ -233,34 +212,20 @@ class Pix2pixRecipe : public Recipe {
   Scores evaluate() override {
     if (held_out_->size() == 0) return {};
     if (average_) calibrate_average();
-    const torch::NoGradGuard no_grad;
-    const auto people = static_cast<int64_t>(held_out_->participants().size());
-    auto similarity = torch::zeros({people}, torch::kDouble), square = similarity.clone(),
-         absolute = similarity.clone(), slices = similarity.clone();
-    for (int64_t first = 0; first < held_out_->size();) {
-      std::vector<int64_t> rows;
-      const auto person = static_cast<int64_t>(held_out_->row(first).person);
-      while (first < held_out_->size() &&
-             static_cast<int64_t>(held_out_->row(first).person) == person &&
-             static_cast<int64_t>(rows.size()) < kEvaluationBatch)
-        rows.push_back(first++);
-      const auto batch = held_out_->gather(rows);
-      const auto made = translate(batch.inputs);
-      const auto count = static_cast<double>(rows.size());
-      slices[person] += count;
-      similarity[person] += gaussian_similarity(made, batch.targets, kRange).item<double>() * count;
-      const auto difference = made - batch.targets;
-      square[person] += difference.square().mean().item<double>() * count;
-      absolute[person] += difference.abs().mean().item<double>() * count;
-    }
-    for (auto* sum : {&similarity, &square, &absolute}) *sum /= slices;
-    const auto psnr = 10 * torch::log10(kRange * kRange / square);
-    const double ssim = similarity.mean().item<double>();
-    return {{"score", 1 - ssim},
-            {"ssim", ssim},
-            {"psnr", psnr.mean().item<double>()},
-            {"rmse", square.sqrt().mean().item<double>()},
-            {"mae", absolute.mean().item<double>()}};
+    const auto [ssim, psnr, rmse, mae] =
+        score_people([&](const auto& inputs, const auto&) { return translate(inputs); });
+    Scores scores = {
+        {"score", 1 - ssim}, {"ssim", ssim}, {"psnr", psnr}, {"rmse", rmse}, {"mae", mae}};
+    if (baseline_scores_.empty())  // of the same people and slices, and always the same
+      for (const auto& name : kBaselineNames) {
+        const auto of = score_people([&](const auto& inputs, const auto& places) {
+          return predict(summary().baselines, name, inputs, places);
+        });
+        baseline_scores_.emplace_back("ssim_" + name, of[0]);
+        baseline_scores_.emplace_back("rmse_" + name, of[2]);
+      }
+    scores.insert(scores.end(), baseline_scores_.begin(), baseline_scores_.end());
+    return scores;
   }
 
  private:
@@ -289,6 +254,45 @@ class Pix2pixRecipe : public Recipe {
     generator_optimiser_ = std::make_unique<Adam>(named_parameters(*generator_), adam);
     discriminator_optimiser_ = std::make_unique<Adam>(named_parameters(*discriminator_), adam);
     if (settings_.average_decay > 0) begin_average(compute);
+  }
+
+  const PairedSummary& summary() {
+    if (!summary_) summary_ = summarise(*training_);
+    return *summary_;
+  }
+
+  /// SSIM, PSNR, RMSE, MAE of what `make`(inputs, places in the brain) makes of the people held
+  /// out: means over slices within a person, then over people.
+  template <class Make>
+  std::array<double, 4> score_people(const Make& make) {
+    const torch::NoGradGuard no_grad;
+    const auto people = static_cast<int64_t>(held_out_->participants().size());
+    auto similarity = torch::zeros({people}, torch::kDouble), square = similarity.clone(),
+         absolute = similarity.clone();
+    const int64_t steps = summary().baselines.level_mean.size(0);
+    for (int64_t next = 0; next < held_out_->size();) {
+      const auto index = held_out_->row(next).person;
+      const auto& person = held_out_->people()[index];
+      std::vector<int64_t> rows, places;
+      for (; next < held_out_->size() && held_out_->row(next).person == index &&
+             static_cast<int64_t>(rows.size()) < kEvaluationBatch;
+           ++next) {
+        rows.push_back(next);
+        places.push_back(person.place_of(held_out_->row(next).slice, steps));
+      }
+      const auto batch = held_out_->gather(rows);
+      const auto made = make(batch.inputs, places);
+      const double part = static_cast<double>(rows.size()) / static_cast<double>(person.count);
+      const auto at = static_cast<int64_t>(index);
+      similarity[at] +=
+          gaussian_similarity(made, batch.targets, kRange).template item<double>() * part;
+      const auto difference = made - batch.targets;
+      square[at] += difference.square().mean().template item<double>() * part;
+      absolute[at] += difference.abs().mean().template item<double>() * part;
+    }
+    const auto psnr = 10 * torch::log10(kRange * kRange / square);
+    return {similarity.mean().item<double>(), psnr.mean().item<double>(),
+            square.sqrt().mean().item<double>(), absolute.mean().item<double>()};
   }
 
   void begin_average(torch::ScalarType compute) {
@@ -352,6 +356,8 @@ class Pix2pixRecipe : public Recipe {
   std::string precision_, name_, space_;
   torch::Device device_;
   std::unique_ptr<PairedSlices> training_, held_out_;
+  std::optional<PairedSummary> summary_;  // made when it is first asked for
+  Scores baseline_scores_;
   UnetGenerator generator_{nullptr}, average_{nullptr};
   std::vector<torch::Tensor> average_parameters_;
   PatchDiscriminator discriminator_{nullptr};

@@ -106,6 +106,20 @@ TEST_F(PairedCohort, AllSlicesOfPeopleWithOtherNumbersOfThem) {
   EXPECT_EQ(slices.row(11).slice, 11);
   EXPECT_EQ(slices.row(12).person, 1U);
   EXPECT_EQ(slices.row(12).slice, 0);
+
+  // They meet at as many places as the shorter has planes; of its own, each plane is a place.
+  ASSERT_EQ(places_of(slices.people()), 5);
+  const auto& tall = slices.people()[0];
+  std::vector<int64_t> places;
+  for (int64_t k = 0; k < 12; ++k) places.push_back(tall.place_of(k, 5));
+  EXPECT_EQ(places, (std::vector<int64_t>{0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 4, 4}));
+  for (int64_t place = 0; place < 5; ++place) {
+    EXPECT_EQ(tall.place_of(tall.plane_at(place, 5), 5), place);
+    EXPECT_EQ(slices.people()[1].place_of(place, 5), place);
+    EXPECT_EQ(slices.people()[1].plane_at(place, 5), place);
+  }
+  EXPECT_EQ(tall.place_of(-3, 5), 0) << "planes beyond take the nearest";
+  EXPECT_EQ(tall.place_of(20, 5), 4);
 }
 
 TEST_F(PairedCohort, NamesWhatDoesNotFit) {

@@ -178,6 +178,38 @@ TEST_F(PrepareDicom, EqualOrEmptyStudyUidsAreStillTwoPeople) {
   }
 }
 
+/// Neither ID nor study: nothing says that two series are of one person, or that they are not.
+TEST_F(PrepareDicom, WhoIsNamedByNothingIsRefused) {
+  const auto grid = centred_grid(40, 40, 40, 4);
+  save_person({"A", "1.2.840.7711998.1", 8000, identity_affine()});
+  for (const char* id : {"B", "C"}) save_series({id, "", 8000, identity_affine()}, "MR", 1, grid);
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(settings_.input)) {
+    const auto name = entry.path().filename().string();
+    if (!entry.is_regular_file() || name.rfind("CANARY^A", 0) == 0) continue;
+    DcmFileFormat file;
+    ASSERT_TRUE(file.loadFile(entry.path().c_str()).good());
+    file.getDataset()->findAndDeleteElement(DCM_PatientID);
+    file.getDataset()->findAndDeleteElement(DCM_StudyInstanceUID);
+    ASSERT_TRUE(file.saveFile(entry.path().c_str()).good());
+  }
+  const auto plan = plan_prepare(settings_);
+  ASSERT_EQ(plan.patients.size(), 3U);  // not 2, of whom one is two people
+  int refused = 0;
+  for (const auto& patient : plan.patients) {
+    if (patient.problem.empty()) continue;
+    ++refused;
+    EXPECT_EQ(patient.scans.size(), 1U);
+    EXPECT_NE(patient.problem.find("neither Patient ID (0010,0020) nor Study Instance UID"),
+              std::string::npos);
+    EXPECT_NE(patient.problem.find("list it in a --table"), std::string::npos);
+  }
+  EXPECT_EQ(refused, 2);
+  const auto people = prepare(plan);
+  EXPECT_EQ(people.outcome.prepared, 1);
+  EXPECT_EQ(people.outcome.failed, 2);
+  expect_no_secret_said(plan, people);
+}
+
 /// Files that change between plan and preparation: the refusals are kept, without names.
 TEST_F(PrepareDicom, ErrorsNameNoOne) {
   save_two();

@@ -4,6 +4,9 @@
 
 #include "core/affine.h"
 #include "core/error.h"
+#include "core/nifti.h"
+#include "core/nifti_bytes.h"
+#include "core/temporary_folder.h"
 #include "imaging/prepare_grid.h"
 
 namespace scintigen {
@@ -75,6 +78,38 @@ TEST(PrepareGrid, SameSlicesKeepTheFieldOfViewAndTheSlices) {
     EXPECT_NEAR(inside[k].sub(static_cast<double>(k)).abs().max().item<double>(), 0, 1e-5);
   EXPECT_NE(steps[0].find("x 0 voxels SD"), std::string::npos) << steps[0];
   EXPECT_THROW(same_slices(scan, 100), Error);
+}
+
+TEST(PrepareGrid, TheGridOfAFile) {
+  TemporaryFolder folder;
+  const auto file = folder / "grid.nii.gz";
+  const auto written = [&](const Grid& grid) {
+    write_nifti(file, empty_volume(grid, "1"), "");
+    return output_grid(file);
+  };
+  // Stored from left to right and from the head down: the same places, as RAS.
+  const Grid stored{20, 30, 10, {{{-2, 0, 0, 19}, {0, 1.5, 0, -30}, {0, 0, -4, 50}, {0, 0, 0, 1}}}};
+  const Grid turned = written(stored);
+  EXPECT_EQ(describe_grid(turned), "20 x 30 x 10 voxels of 2 x 1.5 x 4 mm");
+  const Affine expected = {{{2, 0, 0, -19}, {0, 1.5, 0, -30}, {0, 0, 4, 14}, {0, 0, 0, 1}}};
+  EXPECT_EQ(turned.voxel_to_world, expected);
+  const Volume scan = head(identity_affine(), {24, 24, 24});
+  std::vector<std::string> steps;
+  EXPECT_EQ(grid_of(onto_grid(scan, turned, identity_affine(), "linear", steps)), turned);
+
+  const auto refused = [&](const Grid& grid, const std::string& why) {
+    EXPECT_REFUSED(written(grid), why);
+  };
+  refused(centred_grid(20, 7, 20, 2), "20 x 7 x 20 voxels of 2 x 2 x 2 mm; expected 8 to 1024");
+  refused(centred_grid(20, 20, 20, 20), "expected voxels of 0.25 to 16 mm");
+  EXPECT_REFUSED(output_grid(folder / "none.nii"), "none.nii: not there; expected a NIfTI file");
+  EXPECT_REFUSED(output_grid(folder.path()), "not there; expected a NIfTI file");
+  put_bytes(file, "<html>");
+  EXPECT_REFUSED(output_grid(file), "grid.nii.gz");
+  NiftiBytes sheared;
+  sheared.shape = {16, 16, 16};
+  sheared.set_sform({{{2, 0.4, 0, 0}, {0, 2, 0, 0}, {0, 0, 2, 0}, {0, 0, 0, 1}}});
+  EXPECT_REFUSED(output_grid(sheared.write(folder / "sheared.nii")), "not at right angles");
 }
 
 TEST(PrepareGrid, SaysWhatItDid) {

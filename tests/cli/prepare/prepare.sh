@@ -59,3 +59,9 @@ status=0
 "$SCINTIGEN" prepare --table two_grids.tsv --registered --modalities pet,T2w --brain none --keep-head --out two_grids 2>two.err || status=$?
 [ "$status" = 1 ] || fail "expected exit status 1, found $status: $(cat two.err)"
 has 'expected one grid' two_grids/skipped.tsv
+# --grid: the voxels of a file, in template space; a grid that cuts the brain off is refused
+"$SCINTIGEN" prepare scans --space template --participants 001 --spacing-mm 4 --brain surface --out made 2>/dev/null
+works "$SCINTIGEN" prepare scans --space template --participants 001 --grid made/template/sub-001/sub-001_space-template_T1w.nii --brain surface --out same
+cmp made/template/sub-001/sub-001_space-template_T1w.nii same/template/sub-001/sub-001_space-template_T1w.nii
+works "$SCINTIGEN" prepare scans --space template --grid made/template/sub-001/sub-001_space-template_T1w.nii --out dry --dry-run
+has 'template at 40 x 48 x 39 voxels of 4 x 4 x 4 mm' works.err

@@ -14,6 +14,10 @@ refuses '--shard 3/2: expected i/n' prepare empty --shard 3/2 --out out
 refuses 'give it without --shard' prepare empty --shard 1/2 --merge --out out
 refuses '--modalities CT: expected' prepare empty --modalities CT --out out
 refuses '--pick FDG: expected MODALITY=TEXT' prepare empty --pick FDG --out out
+refuses '--grid grid.nii: not there; expected a NIfTI file' prepare empty --grid grid.nii --out out
+refuses 'leave out --matrix and --spacing-mm' prepare empty --grid grid.nii --spacing-mm 2 --out out
+refuses 'leave out --matrix and --spacing-mm' prepare empty --grid grid.nii --matrix 64,64,64 --out out
+refuses '--space names 2: native,template' prepare empty --grid grid.nii --space native,template --out out
 
 printf 'participant_id\tmodality\tfile\nsub-1\tPET\tpet.nii\n' >scans.tsv
 refuses "modality 'PET'; expected" prepare --table scans.tsv --out out

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench_detector FOLDER CONTROLS THREADS: a detector of a whole brain at 1 mm (157 x 189 x 136
+// voxels, the paper's grid; about 1.8 million in the mask), fitted into FOLDER and applied to one
+// person. Volumes are smooth noise around a common image, features those of an encoder with random
+// weights. Last line: detector fit_s=T score_s=T voxels=V supports=S peak_gb=M file_gb=F
+#include "detection/detector.h"
+
+#include <ATen/Parallel.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+#include "bench.h"
+#include "core/error.h"
+#include "core/random.h"
+
+namespace scintigen {
+namespace {
+
+constexpr int64_t kDepth = 136, kHeight = 189, kWidth = 157;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Noise with a correlation of some 8 voxels, from a coarse grid.
+torch::Tensor smooth_noise(uint64_t person) {
+  const auto coarse = Random(7, "noise", person)
+                          .normal_tensor({1, 1, kDepth / 8 + 1, kHeight / 8 + 1, kWidth / 8 + 1});
+  const auto fine = torch::upsample_trilinear3d(coarse, {kDepth, kHeight, kWidth}, false);
+  return fine[0][0].contiguous();
+}
+
+/// An ellipsoid with semi-axes of 49 % of the grid, cut to some 1.8 million voxels.
+torch::Tensor ellipsoid() {
+  const auto axis = [](int64_t size) {
+    return (torch::arange(size) + 0.5 - static_cast<double>(size) / 2) /
+           (0.475 * static_cast<double>(size));
+  };
+  const auto z = axis(kDepth).view({-1, 1, 1}), y = axis(kHeight).view({1, -1, 1}),
+             x = axis(kWidth).view({1, 1, -1});
+  return (z.square() + y.square() + x.square() < 1).contiguous();
+}
+
+}  // namespace
+
+int bench(const std::vector<std::string>& words) {
+  if (words.size() != 4) throw Error("usage: bench_detector FOLDER CONTROLS THREADS");
+  at::set_num_threads(std::stoi(words[3]));
+  const std::filesystem::path folder(words[1]);
+  std::filesystem::remove_all(folder);
+  const auto common = smooth_noise(0), mask = ellipsoid();
+  PatchPeople controls;
+  controls.mask = mask;
+  controls.grid = centred_grid(kWidth, kHeight, kDepth, 1);
+  const int64_t count = std::stoi(words[2]);
+  const auto scan = [&](int64_t person) {
+    const auto voxels = (10 + 2 * common + smooth_noise(static_cast<uint64_t>(person))) * mask;
+    return scale_scans({voxels.contiguous()}, 1, "bench");
+  };
+  for (int64_t p = 1; p <= count; ++p) {
+    controls.participants.push_back(std::to_string(p));
+    controls.scans.push_back(scan(p));
+  }
+  torch::manual_seed(1);
+  const PatchAutoencoder network(1);
+  const VoxelMachineSettings settings;
+  std::fprintf(stderr, "%ld controls are there\n", static_cast<long>(count));
+  auto begun = std::chrono::steady_clock::now();
+  const auto detector = begin_detector(folder, network, controls, {}, settings);
+  const double hashing = seconds_since(begun);
+  const auto outcome = fit_detector(detector, controls, settings, [] {});
+  const double fit = seconds_since(begun);
+  const auto person = scan(count + 1);
+  begun = std::chrono::steady_clock::now();
+  const auto maps = score_people(detector, {person}, [] {});
+  const double score = seconds_since(begun);
+  uintmax_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf("hashing the controls %.1f s; mean score of the person %.4f, largest gap %.2g\n",
+              hashing, maps[0].score.sum().item<double>() / static_cast<double>(outcome.voxels),
+              outcome.largest_gap);
+  std::printf(
+      "detector fit_s=%.1f score_s=%.2f voxels=%ld supports=%.1f peak_gb=%.2f file_gb=%.2f\n", fit,
+      score, static_cast<long>(outcome.voxels),
+      static_cast<double>(outcome.supports) / static_cast<double>(outcome.voxels),
+      static_cast<double>(usage.ru_maxrss) / 1048576, static_cast<double>(bytes) / 1073741824);
+  std::filesystem::remove_all(folder);
+  return 0;
+}
+
+}  // namespace scintigen

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cohort/scaled_scans.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "core/error.h"
+
+namespace scintigen {
+
+ScaledScans scale_scans(const std::vector<torch::Tensor>& modalities, double clip_percent,
+                        const std::string& who) {
+  require(!modalities.empty(), "{}: no scan", who);
+  ScaledScans scans;
+  for (const auto& volume : modalities) {
+    require(volume.dim() == 3 && volume.scalar_type() == torch::kFloat && volume.is_contiguous() &&
+                volume.sizes() == modalities[0].sizes(),
+            "{}: scans are not on one grid; prepare them to one space", who);
+    const float *from = volume.data_ptr<float>(), *to = from + volume.numel();
+    require(std::all_of(from, to, [](float x) { return std::isfinite(x); }),
+            "{}: a voxel is not finite; prepare the scan again", who);
+    const auto [least, most] = std::minmax_element(from, to);
+    const float low = std::min(0.0f, *least);
+    float high = *most;
+    if (clip_percent > 0) {
+      std::vector<float> above;
+      std::copy_if(from, to, std::back_inserter(above), [low](float x) { return x > low; });
+      if (!above.empty()) {
+        const auto rank =
+            static_cast<int64_t>((1 - clip_percent / 100) * static_cast<double>(above.size() - 1));
+        std::nth_element(above.begin(), above.begin() + rank, above.end());
+        high = above[static_cast<size_t>(rank)];
+      }
+    }
+    require(high > low, "{}: the scan has the same value everywhere", who);
+    scans.voxels.push_back(volume);
+    scans.low.push_back(low);
+    scans.high.push_back(high);
+  }
+  return scans;
+}
+
+}  // namespace scintigen

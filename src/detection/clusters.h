@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Places of a score map that stand out: clusters of voxels beyond a threshold.
+// Does: clusters (26 neighbours), their size, peak, mean and region; their ranks; the threshold
+//       that leaves at most n of them; a table.
+// Does not: make score maps; say what a cluster means.
+//
+// Scores "stand out" upwards (SISCOM's hyperperfusion, z >= 2) or downwards (a one-class SVM's
+// score, z <= -2): Direction. A map is a Volume; a mask is [D,H,W] of any type on the same grid,
+// undefined where all voxels take part.
+#pragma once
+#include <filesystem>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/affine.h"
+#include "core/label_image.h"
+#include "core/table.h"
+
+namespace scintigen {
+
+enum class Direction { kAbove, kBelow };
+
+struct ClusterRule {
+  Direction direction = Direction::kAbove;
+  double threshold = 2;  ///< voxels at it or beyond it are in
+  double least_ml = 0;   ///< smaller clusters are left out
+};
+
+/// Positions are mm, RAS+, in the world of the score map.
+struct Cluster {
+  int32_t label = 0;  ///< its voxels in Clusters::labels; 1 = ranked first
+  int64_t voxels = 0;
+  double volume_ml = 0;
+  double peak = 0;  ///< the score that stands out most
+  Point peak_mm{};
+  Point centre_mm{};  ///< mean of its voxels' centres
+  double mean = 0;    ///< of its scores
+  double rank_score = 0;
+  std::string region;  ///< of the peak; "" without an atlas or away from it
+};
+
+struct Clusters {
+  torch::Tensor labels;        ///< int32 [D,H,W]; 0 = no cluster
+  std::vector<Cluster> found;  ///< by rank: found[r].label == r + 1
+  ClusterRule rule;
+};
+
+/// Rank: r = size / largest size / 2 + |mean| / largest |mean| / 2, largest first; the more extreme
+/// peak first where r is equal, then the earlier voxel. Size and mean score count alike (Zotova and
+/// Pinon, appendix C; the exact formula is not given there: docs/methods.md).
+/// throws  Error: voxels not float32 [D,H,W]; a score in the mask that is not finite; a mask of
+///         another shape; a threshold that is not finite; least_ml below 0; a singular affine
+/// Time    linear in the voxels; memory 4 bytes a voxel
+/// Checked tests/detection/test_clusters.cpp: scipy.ndimage.label, sum, mean, centre_of_mass
+///         and extrema (golden); a ball of known ml, place and score
+Clusters find_clusters(const Volume& scores, const ClusterRule& rule,
+                       const torch::Tensor& mask = {});
+
+/// The mildest threshold such that at it, and at every stricter one, at most `most` clusters of at
+/// least `rule.least_ml` remain; never milder than `rule.threshold`. Exact: the voxels join in
+/// order of their scores (union-find), so no grid of thresholds is searched. The scores themselves
+/// are the candidates; where even the most extreme score gives more than `most` (ties), the result
+/// is the next number beyond it and no cluster remains.
+/// Source  "at most n clusters remain": Zotova and Pinon, appendix C
+/// throws  Error: as find_clusters(); most < 1; over 2^31 voxels
+/// Time    sorts the voxels beyond rule.threshold: 1.5 million in about 1 s
+/// Checked tests/detection/test_clusters.cpp against thresholds tried one by one
+double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int64_t most,
+                             const torch::Tensor& mask = {});
+
+/// Names the region of each peak. `scores_to_atlas` takes the map's world to the atlas'; the region
+/// nearest to the peak within `reach_mm` counts.
+void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& scores_to_atlas,
+                  double reach_mm = 8);
+
+/// One row a cluster in order of rank: cluster, direction, voxels, volume_ml, peak, peak_x, peak_y,
+/// peak_z, centre_x, centre_y, centre_z (mm, RAS+), mean, rank_score, region ("n/a" without one).
+/// docs/file_formats.md, "Clusters". Several tables of one scan go under one another.
+Table cluster_table(const std::vector<const Clusters*>& all);
+
+}  // namespace scintigen

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detection/detector.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/safetensors.h"
+
+namespace scintigen {
+namespace {
+
+constexpr int64_t kFormat = 1;
+constexpr float kLeastDeviation =
+    1e-6f;  // of held-out scores: where all controls are alike, z is 0
+
+std::filesystem::path plane_file(const Detector& detector, int64_t plane) {
+  return detector.folder / "planes" / fmt::format("plane-{:04}.safetensors", plane);
+}
+
+std::map<std::string, torch::Tensor> weights_of(const PatchAutoencoder& network) {
+  std::map<std::string, torch::Tensor> weights;
+  for (const auto& entry : network->named_parameters())
+    weights["network." + entry.key()] = entry.value().detach().to(torch::kCPU, torch::kFloat);
+  return weights;
+}
+
+/// Everything that a machine depends on: weights, the controls' scaled voxels, settings.
+std::string key_of(const PatchAutoencoder& network, const PatchPeople& controls,
+                   nlohmann::ordered_json settings) {
+  const auto add = [](std::string& text, const torch::Tensor& tensor) {
+    const auto whole = tensor.contiguous();
+    text += sha256_of_bytes({static_cast<const char*>(whole.data_ptr()),
+                             static_cast<size_t>(whole.numel()) * whole.element_size()});
+  };
+  std::string hashes = settings.dump();
+  for (const auto& [name, weight] : weights_of(network)) add(hashes, weight);
+  for (const auto& person : controls.scans)
+    for (const auto& voxels : person.voxels) add(hashes, voxels);
+  add(hashes, controls.mask);
+  return sha256_of_bytes(hashes);
+}
+
+nlohmann::ordered_json describe(const PatchPeople& controls, const PatchSettings& patches,
+                                const VoxelMachineSettings& settings) {
+  std::vector<int64_t> planes;
+  for (int64_t k = 0; k < controls.grid.nk; ++k)
+    if (controls.mask[k].any().item<bool>()) planes.push_back(k);
+  return {{"format", "scintigen detector"},
+          {"version", kFormat},
+          {"shape", {controls.grid.ni, controls.grid.nj, controls.grid.nk}},
+          {"voxel_to_world", controls.grid.voxel_to_world},
+          {"modalities", patches.modalities},
+          {"session", patches.session},
+          {"clip_percent", patches.clip_percent},
+          {"controls", controls.participants.size()},
+          {"nu", settings.one_class.nu},
+          {"gamma", settings.one_class.gamma},
+          {"folds", settings.folds},
+          {"planes", planes}};
+}
+
+}  // namespace
+
+Detector begin_detector(const std::filesystem::path& folder, const PatchAutoencoder& network,
+                        const PatchPeople& controls, const PatchSettings& patches,
+                        const VoxelMachineSettings& settings) {
+  auto description = describe(controls, patches, settings);
+  description["key"] = key_of(network, controls, description);
+  const auto path = folder / "detector.json";
+  if (std::filesystem::exists(path)) {
+    require(read_detector(folder).key == description["key"].get<std::string>(),
+            "{}: holds a detector of other controls, settings or features; name another --out",
+            folder.string());
+  } else {
+    std::filesystem::create_directories(folder / "planes");
+    write_tensors(folder / "network.safetensors", weights_of(network));
+    write_file(path, description.dump(2) + "\n");
+  }
+  return read_detector(folder);
+}
+
+Detector read_detector(const std::filesystem::path& folder) {
+  const auto path = folder / "detector.json";
+  const auto json = nlohmann::json::parse(read_file(path), nullptr, false);
+  Detector detector;
+  detector.folder = folder;
+  try {
+    require(json.is_object() && json.value("format", "") == "scintigen detector" &&
+                json.value("version", int64_t{0}) == kFormat,
+            "{}: expected a detector of version {}; fit it with `scintigen detect fit`",
+            path.string(), kFormat);
+    const auto shape = json.at("shape").get<std::array<int64_t, 3>>();
+    require(*std::min_element(shape.begin(), shape.end()) >= 1 &&
+                *std::max_element(shape.begin(), shape.end()) <= 4096,
+            "{}: shape is not 1 to 4096 voxels a side", path.string());
+    detector.grid = {shape[0], shape[1], shape[2], json.at("voxel_to_world").get<Affine>()};
+    detector.patches.modalities = json.at("modalities").get<std::vector<std::string>>();
+    detector.patches.session = json.at("session").get<std::string>();
+    detector.patches.clip_percent = json.at("clip_percent").get<double>();
+    detector.controls = json.at("controls").get<int64_t>();
+    detector.folds = json.at("folds").get<int64_t>();
+    detector.planes = json.at("planes").get<std::vector<int64_t>>();
+    detector.key = json.at("key").get<std::string>();
+  } catch (const nlohmann::json::exception& e) {
+    throw Error("{}: is damaged ({}); fit it again", path.string(), e.what());
+  }
+  for (const int64_t plane : detector.planes)
+    require(plane >= 0 && plane < detector.grid.nk, "{}: plane {} is not on its grid; fit it again",
+            path.string(), plane);
+  const auto modalities = static_cast<int64_t>(detector.patches.modalities.size());
+  require(modalities >= 1 && modalities <= 16, "{}: {} modalities; expected 1 to 16", path.string(),
+          modalities);
+  detector.network = PatchAutoencoder(modalities);
+  const auto file = read_tensors(folder / "network.safetensors");
+  const torch::NoGradGuard no_grad;
+  for (auto& entry : detector.network->named_parameters()) {
+    const auto& stored = file.at("network." + entry.key());
+    require(stored.sizes() == entry.value().sizes(), "{}: {} has another shape; fit it again",
+            file.source, entry.key());
+    entry.value().copy_(stored);
+  }
+  return detector;
+}
+
+FitOutcome fit_detector(const Detector& detector, const PatchPeople& controls,
+                        const VoxelMachineSettings& settings, const std::function<void()>& each) {
+  const DensePatchEncoder encoder(detector.network);
+  FitOutcome outcome;
+  for (const int64_t plane : detector.planes) {
+    if (stop_requested()) {
+      outcome.stopped = true;
+      break;
+    }
+    const auto path = plane_file(detector, plane);
+    if (std::filesystem::exists(path)) {
+      ++outcome.kept;
+    } else {
+      const auto machines =
+          fit_plane(encoder, controls.scans, controls.mask[plane], plane, settings);
+      write_plane(path, machines, detector.key);
+      ++outcome.fitted;
+      outcome.voxels += machines.voxel.numel();
+      outcome.supports += machines.control.numel();
+      outcome.largest_gap = std::max(outcome.largest_gap, machines.largest_gap);
+    }
+    each();
+  }
+  return outcome;
+}
+
+std::vector<ScoreMaps> score_people(const Detector& detector,
+                                    const std::vector<ScaledScans>& people,
+                                    const std::function<void()>& each) {
+  const DensePatchEncoder encoder(detector.network);
+  const auto& grid = detector.grid;
+  for (const int64_t plane : detector.planes)
+    require(std::filesystem::exists(plane_file(detector, plane)),
+            "{}: plane {} is not fitted yet; run the same `scintigen detect fit` again",
+            detector.folder.string(), plane);
+  std::vector<ScoreMaps> maps(people.size());
+  for (auto& map : maps) {
+    map.score = torch::zeros({grid.nk, grid.nj, grid.ni});
+    map.mask = torch::zeros({grid.nk, grid.nj, grid.ni}, torch::kBool);
+    if (detector.folds > 0) map.z = torch::zeros_like(map.score);
+  }
+  for (const int64_t plane : detector.planes) {
+    const auto machines = read_plane(plane_file(detector, plane), detector.key, grid.nj * grid.ni);
+    const auto voxel = machines.voxel.to(torch::kLong);
+    for (size_t p = 0; p < people.size(); ++p) {
+      const auto scores = score_plane(encoder, people[p], machines, plane);
+      maps[p].score[plane].view({-1}).index_copy_(0, voxel, scores);
+      maps[p].mask[plane].view({-1}).index_fill_(0, voxel, true);
+      if (machines.mean.defined()) {
+        const auto z = (scores - machines.mean) / machines.deviation;
+        maps[p].z[plane].view({-1}).index_copy_(
+            0, voxel, torch::where(machines.deviation > kLeastDeviation, z, torch::zeros_like(z)));
+      }
+    }
+    each();
+  }
+  return maps;
+}
+
+}  // namespace scintigen

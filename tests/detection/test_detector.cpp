@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// A detector on disk: fitted by the plane, gone on with, applied.
+#include <gtest/gtest.h>
+
+#include "cohort/volume_people.h"
+#include "core/atomic_file.h"
+#include "core/progress.h"
+#include "core/temporary_folder.h"
+#include "detection/detector.h"
+
+namespace scintigen {
+namespace {
+
+class DetectorOnDisk : public testing::Test {
+ protected:
+  DetectorOnDisk() : network_((torch::manual_seed(3), 1)) {
+    write_tiny_people(folder_ / "people", 9);
+    cohort_ = read_volume_cohort(folder_ / "people");
+    auto ids = cohort_.participants();
+    ids.pop_back();
+    controls_ = read_patch_people(cohort_, ids, patches_);
+  }
+  TemporaryFolder folder_;
+  PatchAutoencoder network_;
+  VolumeCohort cohort_;
+  PatchSettings patches_;
+  PatchPeople controls_;
+};
+
+TEST_F(DetectorOnDisk, ScoresAsItsPlanes) {
+  VoxelMachineSettings settings;
+  settings.folds = 4;
+  const auto begun = begin_detector(folder_ / "d", network_, controls_, patches_, settings);
+  int64_t planes = 0;
+  const auto fit = fit_detector(begun, controls_, settings, [&] { ++planes; });
+  EXPECT_EQ(planes, 3);
+  EXPECT_EQ(fit.fitted, 3);
+  EXPECT_EQ(fit.voxels, 3 * 12 * 16);
+  const auto detector = read_detector(folder_ / "d");
+  const auto patient = read_patch_people(cohort_, {"sub-9"}, detector.patches);
+  const auto maps = score_people(detector, {patient.scans[0], controls_.scans[0]}, [] {});
+  EXPECT_TRUE(torch::equal(maps[0].mask, controls_.mask));
+  const DensePatchEncoder encoder(network_);
+  const auto machines = fit_plane(encoder, controls_.scans, controls_.mask[1], 1, settings);
+  const auto expected = score_plane(encoder, patient.scans[0], machines, 1);
+  EXPECT_TRUE(torch::equal(maps[0].score[1].masked_select(controls_.mask[1]), expected));
+  EXPECT_TRUE(torch::allclose(maps[0].z[1].masked_select(controls_.mask[1]),
+                              (expected - machines.mean) / machines.deviation));
+  EXPECT_EQ(maps[0].score.masked_select(~controls_.mask).abs().max().item<float>(), 0);
+  // A control lies inside more often than somebody new.
+  EXPECT_GT(maps[1].score.mean().item<double>(), maps[0].score.mean().item<double>());
+}
+
+TEST_F(DetectorOnDisk, GoesOnWhereItStopped) {
+  const VoxelMachineSettings settings;
+  const auto detector = begin_detector(folder_ / "d", network_, controls_, patches_, settings);
+  const auto patient = controls_.scans[0];
+  request_stop();
+  EXPECT_TRUE(fit_detector(detector, controls_, settings, [] {}).stopped);
+  request_stop(false);
+  EXPECT_REFUSED(score_people(detector, {patient}, [] {}), "plane 0 is not fitted yet");
+  fit_detector(detector, controls_, settings, [] {});
+  const auto whole = score_people(detector, {patient}, [] {})[0].score;
+  std::filesystem::remove(folder_ / "d" / "planes" / "plane-0001.safetensors");
+  const auto again =
+      fit_detector(begin_detector(folder_ / "d", network_, controls_, patches_, settings),
+                   controls_, settings, [] {});
+  EXPECT_EQ(again.fitted, 1);
+  EXPECT_EQ(again.kept, 2);
+  EXPECT_TRUE(torch::equal(score_people(detector, {patient}, [] {})[0].score, whole));
+}
+
+TEST_F(DetectorOnDisk, RefusesOtherControlsAndDamage) {
+  const VoxelMachineSettings settings;
+  begin_detector(folder_ / "d", network_, controls_, patches_, settings);
+  VoxelMachineSettings other;
+  other.one_class.nu = 0.1;
+  EXPECT_REFUSED(begin_detector(folder_ / "d", network_, controls_, patches_, other),
+                 "holds a detector of other controls, settings or features; name another --out");
+  write_file(folder_ / "d" / "detector.json",
+             "{\"format\": \"scintigen detector\", \"version\": 1}");
+  EXPECT_REFUSED(read_detector(folder_ / "d"), "detector.json: is damaged");
+  write_file(folder_ / "d" / "detector.json", "[]");
+  EXPECT_REFUSED(read_detector(folder_ / "d"), "expected a detector of version 1");
+}
+
+}  // namespace
+}  // namespace scintigen

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// One-class machines against scikit-learn (tools/make_golden_one_class.py), on random and on
+// degenerate examples, and properties over seeds.
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include "core/random.h"
+#include "core/safetensors.h"
+#include "core/temporary_folder.h"
+#include "detection/one_class_svm.h"
+
+namespace scintigen {
+namespace {
+
+const TensorFile& golden() {
+  static const auto file =
+      read_tensors(std::string(SCINTIGEN_TEST_GOLDEN) + "/detection/one_class.safetensors");
+  return file;
+}
+
+class OneClassGolden : public testing::TestWithParam<const char*> {};
+
+TEST_P(OneClassGolden, DecidesAsScikitLearn) {
+  const std::string name = GetParam();
+  const auto at = [&](const char* what) { return golden().at(name + "." + what); };
+  OneClassSettings settings;
+  settings.nu = at("nu").item<double>();
+  const auto examples = at("examples").unsqueeze(0), queries = at("queries").unsqueeze(0);
+  const auto fits = fit_one_class(examples, settings);
+  const auto expected = at("decisions");
+  // Where no decision is away from 0 (identical controls), the sum of the coefficients is the
+  // scale.
+  const double largest = std::max(expected.abs().max().item<double>(),
+                                  settings.nu * static_cast<double>(examples.size(1)) * 1e-2);
+  const auto found = decide_one_class(fits, examples, queries)[0].to(torch::kDouble);
+  EXPECT_LT((found - expected).abs().max().item<double>(), 1e-4 * largest);
+  EXPECT_NEAR(fits.rho.item<double>(), at("rho").item<double>(), 1e-4 * largest);
+  EXPECT_NEAR(fits.gamma.item<double>() / at("gamma").item<double>(), 1, 1e-4);
+  EXPECT_NEAR(fits.coefficients.sum().item<double>(),
+              settings.nu * static_cast<double>(examples.size(1)), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Machines, OneClassGolden,
+                         testing::Values("random_75_64", "random_35_64", "random_60_16_nu",
+                                         "independent", "far_from_zero", "many",
+                                         "constant_features", "duplicates", "outlier", "two",
+                                         "identical", "all_equal"));
+
+/// Where the solution is unique (no duplicates), so are who supports it and by how much.
+TEST(OneClassSvm, SupportIsScikitLearns) {
+  for (const std::string name :
+       {"random_75_64", "random_35_64", "random_60_16_nu", "independent", "outlier", "two"}) {
+    OneClassSettings settings;
+    settings.nu = golden().at(name + ".nu").item<double>();
+    const auto fits = fit_one_class(golden().at(name + ".examples").unsqueeze(0), settings);
+    const auto expected = golden().at(name + ".coefficients");
+    const auto found = fits.coefficients[0].to(torch::kDouble);
+    EXPECT_LT((found - expected).abs().max().item<double>(), 1e-3) << name;
+    EXPECT_TRUE(torch::equal(found > 0, expected > 1e-9)) << name;
+  }
+}
+
+TEST(OneClassSvm, EverySizeIsOptimal) {
+  for (int64_t n = 2; n <= 130; n += n < 40 ? 1 : 15) {
+    const auto examples = Random(static_cast<uint64_t>(n), "examples").normal_tensor({3, n, 5});
+    for (const double nu : {0.01, 0.1, 0.5, 0.9}) {
+      OneClassSettings settings;
+      settings.nu = nu;
+      const auto fits = fit_one_class(examples, settings);
+      EXPECT_LT(fits.gap.max().item<double>(), 1e-5 * std::max(1.0, nu * static_cast<double>(n)));
+      EXPECT_GE(fits.coefficients.min().item<double>(), 0);
+      EXPECT_LE(fits.coefficients.max().item<double>(), 1);
+      // nu bounds who is outside, Schoelkopf 2001, proposition 3.
+      const auto outside = (decide_one_class(fits, examples, examples) < -1e-4).sum(1).max();
+      EXPECT_LE(outside.item<int64_t>(), static_cast<int64_t>(nu * static_cast<double>(n) + 1e-9));
+    }
+  }
+}
+
+TEST(OneClassSvm, ThreadsChangeNothing) {
+  const auto examples = Random(5, "examples").normal_tensor({100, 20, 8});
+  const int threads = at::get_num_threads();
+  const auto many = fit_one_class(examples, {});
+  at::set_num_threads(1);
+  const auto one = fit_one_class(examples, {});
+  at::set_num_threads(threads);
+  EXPECT_TRUE(torch::equal(many.coefficients, one.coefficients));
+  EXPECT_TRUE(torch::equal(many.rho, one.rho));
+}
+
+TEST(OneClassSvm, MovingAllExamplesMovesNothing) {
+  const auto examples = Random(6, "examples").normal_tensor({5, 30, 16});
+  const auto here = fit_one_class(examples, {}), there = fit_one_class(examples + 64, {});
+  EXPECT_LT((here.rho - there.rho).abs().max().item<double>(), 1e-4);
+}
+
+TEST(OneClassSvm, RefusesWhatItCannotUse) {
+  EXPECT_REFUSED(fit_one_class(torch::zeros({1, 1, 4}), {}),
+                 "one-class machine: 1 controls; expected 2 to 4096");
+  EXPECT_REFUSED(fit_one_class(torch::full({1, 4, 4}, NAN), {}),
+                 "one-class machines: an example is not finite; leave its scan out");
+  OneClassSettings settings;
+  settings.nu = 1;
+  EXPECT_REFUSED(fit_one_class(torch::zeros({1, 4, 4}), settings),
+                 "one-class machine: nu is 1; expected 0 < nu < 1");
+}
+
+}  // namespace
+}  // namespace scintigen
