@@ -89,7 +89,7 @@ CLI::Option* declare(CLI::App& app, const SettingRow& row) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->disable_flag_override();
   auto* option = app.add_option(row.flag);
-  if (row.setting.positional && is_list(row)) option->expected(0, 1 << 20);
+  if (row.setting.positional && is_list(row)) option->expected(-1);
   return option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 

@@ -112,8 +112,7 @@ class Compare : public Command {
       const auto method = !methods_.empty() ? methods_[t] : there.empty() ? "" : there.front();
       auto name = tables.size() > 1 && scores_.size() == 1 ? method : folder_name(t);
       if (!names_.empty()) name = names_[t];
-      const auto levels =
-          factors_.size() > 1 ? split(name, '/') : std::vector<std::string>{name};
+      const auto levels = factors_.size() > 1 ? split(name, '/') : std::vector<std::string>{name};
       require(levels.size() == factors_.size(),
               "--name {}: {} parts; expected one for each of {}, / between them", name,
               levels.size(), fmt::join(factors_, ", "));
@@ -133,18 +132,23 @@ class Compare : public Command {
       for (size_t method = 0; method < study.methods.size(); ++method)
         say(fmt::format("{:<6} {}: {:.4f}, SD {:.4f} over {} patients", study.measures[m],
                         study.method_name(method), spread_of(study.values[m][method].patients).mean,
-                        spread_of(study.values[m][method].patients).sd,
-                        study.participants.size()));
+                        spread_of(study.values[m][method].patients).sd, study.participants.size()));
     }
     for (const auto& difference : study.differences) {
       if (difference.combinations == 1 && study.factors.size() > 1) continue;
       for (size_t m = 0; m < study.measures.size(); ++m) {
         const auto& test = difference.measures[m].by_patient;
-        if (!test.interval || !test.p) continue;
-        say(fmt::format("{:<6} {}: {} - {}: {:+.4f} [{:+.4f}, {:+.4f}], p = {:.3g}",
-                        study.measures[m], study.factors[difference.factor], difference.second,
-                        difference.first, test.figure("difference"), test.interval->low,
-                        test.interval->high, *test.p));
+        auto line =
+            fmt::format("{:<6} {}: {} - {}: ", study.measures[m], study.factors[difference.factor],
+                        difference.second, difference.first);
+        if (!test.not_computed.empty())
+          line += "not computed: " + test.not_computed;
+        else
+          line += fmt::format("{:+.4f}", test.figure("difference"));
+        if (test.interval)
+          line += fmt::format(" [{:+.4f}, {:+.4f}]", test.interval->low, test.interval->high);
+        if (test.p) line += fmt::format(", p = {:.3g}", *test.p);
+        say(line);
       }
     }
   }
@@ -159,11 +163,11 @@ class Compare : public Command {
 CommandEntry compare_command() {
   return {
       "compare", "Scores of several methods on the same slices: paired by patient, with a report",
-      "Reads score tables by slice and puts methods beside one another: mean, SD and coefficient of "
-      "variation over patients and over slices, and paired t tests between methods that differ in "
-      "one factor, in each combination of the other factors and averaged over them. By patient is "
-      "what may be concluded from; by slice is what papers print. Slices are paired by their order "
-      "within a patient. Every table must have the same patients with as many slices.",
+      "Reads score tables by slice and puts methods beside one another: mean, SD and coefficient "
+      "of variation over patients and over slices, and paired t tests between methods that differ "
+      "in one factor, in each combination of the other factors and averaged over them. By patient "
+      "is what may be concluded from; by slice is what papers print. Slices are paired by their "
+      "order within a patient. Every table must have the same patients with as many slices.",
       "scintigen compare mri/scores.csv pet/scores.csv --name MRI,PET --out compared "
       "--report compared.html",
       [] { return std::unique_ptr<Command>(new Compare); }};

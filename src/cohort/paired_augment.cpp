@@ -46,13 +46,14 @@ void PairedAugment::visit(SettingsVisitor& v) {
           rotate_deg);
   v.visit(number("scale_fraction", "augmentation: zoom between 1/(1+s) and 1+s", 0, 1),
           scale_fraction);
-  v.visit(number("warp_px", "augmentation: standard deviation of a smooth displacement, pixels", 0,
-                 8),
-          warp_px);
-  v.visit(number("gamma_fraction",
-                 "augmentation: input in [0,1] to a power between 1/(1+s) and 1+s; the target stays",
-                 0, 4),
-          gamma_fraction);
+  v.visit(
+      number("warp_px", "augmentation: standard deviation of a smooth displacement, pixels", 0, 8),
+      warp_px);
+  v.visit(
+      number("gamma_fraction",
+             "augmentation: input in [0,1] to a power between 1/(1+s) and 1+s; the target stays", 0,
+             4),
+      gamma_fraction);
 }
 
 void augment_pair(torch::Tensor inputs, torch::Tensor target, const PairedAugment& settings,

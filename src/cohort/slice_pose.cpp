@@ -80,8 +80,7 @@ SliceWarp draw_warp(int64_t height, int64_t width, double warp_px, Random& rando
   SliceWarp warp;
   const auto scaled = [&] {
     auto field = smooth_field(height, width, kWarpSmoothness_px, random);
-    for (auto& value : field)
-      value = static_cast<float>(warp_px * static_cast<double>(value));
+    for (auto& value : field) value = static_cast<float>(warp_px * static_cast<double>(value));
     return field;
   };
   warp.rows = scaled();

@@ -142,8 +142,8 @@ Grid output_grid(const std::filesystem::path& file) {
 
 Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
                  const std::string& interpolation, std::vector<std::string>& steps) {
-  const auto step = compose(inverse(source.voxel_to_world),
-                            compose(target_to_source, target.voxel_to_world));
+  const auto step =
+      compose(inverse(source.voxel_to_world), compose(target_to_source, target.voxel_to_world));
   Volume read = source;
   std::array<double, 3> sigma{};
   for (size_t v = 0; v < 3; ++v) {

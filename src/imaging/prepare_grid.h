@@ -18,8 +18,8 @@ namespace scintigen {
 Grid grid_around(const Volume& reference, const Volume& mask, const std::array<int64_t, 3>& matrix,
                  double spacing_mm);
 
-/// The slices of `reference` as they lie, with pixels of `spacing_mm` over its field of view (a part
-/// pixel at the far edges is dropped). Of a reference of that pixel: its own grid.
+/// The slices of `reference` as they lie, with pixels of `spacing_mm` over its field of view (a
+/// part pixel at the far edges is dropped). Of a reference of that pixel: its own grid.
 Grid same_slices(const Volume& reference, double spacing_mm);
 
 /// MNI space, x -78..78, y -112..76, z -70..85 mm: 157 x 189 x 156 voxels at 1 mm, the box of
@@ -32,9 +32,9 @@ Grid template_grid(double spacing_mm);
 ///         orthogonal
 Grid output_grid(const std::filesystem::path& file);
 
-/// Brings `source` onto `target` with one interpolation; blurs before, along each axis of the source
-/// on which the target's voxels are wider (to that width, Gaussian), clamps the spline's overshoot to the
-/// range of the source, and says in `steps` what it did, grids before and after.
+/// Brings `source` onto `target` with one interpolation; blurs before, along each axis of the
+/// source on which the target's voxels are wider (to that width, Gaussian), clamps the spline's
+/// overshoot to the range of the source, and says in `steps` what it did, grids before and after.
 Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
                  const std::string& interpolation, std::vector<std::string>& steps);
 

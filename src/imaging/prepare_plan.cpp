@@ -195,10 +195,11 @@ void PrepareSettings::visit(SettingsVisitor& v) {
   v.visit(text("template_brain", "its brain, on the same grid: above 0 inside"), template_brain);
   v.visit(text("template_labels", "its regions, for suvr"), template_labels);
   v.visit(text("template_names", "names of the regions: number, name"), template_names);
-  v.visit(flag("registered",
-               "each person's scans lie on one grid already: none is moved, and native volumes keep "
-               "its slices and field of view; --spacing-mm is the pixel within a slice"),
-          registered);
+  v.visit(
+      flag("registered",
+           "each person's scans lie on one grid already: none is moved, and native volumes keep "
+           "its slices and field of view; --spacing-mm is the pixel within a slice"),
+      registered);
   v.visit(flag("keep_doubtful",
                "take in scans whose registration is doubtful or looks mirrored (marked in "
                "volumes.tsv)"),

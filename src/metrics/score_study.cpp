@@ -31,14 +31,13 @@ std::map<std::string, std::vector<size_t>> rows_by_patient(const Table& table) {
   return rows;
 }
 
-void require_same_slices(const Table& table,
-                         const std::map<std::string, std::vector<size_t>>& rows,
+void require_same_slices(const Table& table, const std::map<std::string, std::vector<size_t>>& rows,
                          const Table& first_table,
                          const std::map<std::string, std::vector<size_t>>& first) {
   for (const auto& [participant, slices] : first) {
     const auto at = rows.find(participant);
-    require(at != rows.end(), "{}: no scores of {}, whom {} has; score the same people",
-            table.name, participant, first_table.name);
+    require(at != rows.end(), "{}: no scores of {}, whom {} has; score the same people", table.name,
+            participant, first_table.name);
     require(at->second.size() == slices.size(),
             "{}: {} slices of {}, and {} in {}; score the same slices", table.name,
             at->second.size(), participant, slices.size(), first_table.name);
@@ -110,8 +109,7 @@ class Study {
           for (const auto& [others, method] : first)
             if (second.count(others)) {
               pairs.emplace_back(method, second.at(others));
-              single.push_back(
-                  difference(factor, levels[a], levels[b], {pairs.back()}, others));
+              single.push_back(difference(factor, levels[a], levels[b], {pairs.back()}, others));
             }
           if (pairs.size() > 1)
             averaged.push_back(difference(factor, levels[a], levels[b], pairs, ""));
@@ -170,17 +168,15 @@ ScoreStudy study_scores(const std::vector<MethodScores>& methods,
   const auto first = rows_by_patient(methods.front().rows);
   require(!first.empty(), "{}: no rows", methods.front().rows.name);
   for (const auto& [participant, rows] : first) {
-    study.slice_patients.insert(study.slice_patients.end(), rows.size(),
-                                study.participants.size());
+    study.slice_patients.insert(study.slice_patients.end(), rows.size(), study.participants.size());
     study.participants.push_back(participant);
   }
   for (const auto& method : methods) {
     require(method.levels.size() == factors.size(), "{}: {} levels for {} factors",
             method.rows.name, method.levels.size(), factors.size());
-    require(std::find(study.methods.begin(), study.methods.end(), method.levels) ==
-                study.methods.end(),
-            "{}: another table is named {} too", method.rows.name,
-            fmt::join(method.levels, " / "));
+    require(
+        std::find(study.methods.begin(), study.methods.end(), method.levels) == study.methods.end(),
+        "{}: another table is named {} too", method.rows.name, fmt::join(method.levels, " / "));
     study.methods.push_back(method.levels);
     const auto rows = rows_by_patient(method.rows);
     require_same_slices(method.rows, rows, methods.front().rows, first);
@@ -232,8 +228,8 @@ Table patients_table(const ScoreStudy& study) {
 
 Table methods_table(const ScoreStudy& study) {
   Table table{"methods.csv", study.factors, {}};
-  for (const char* column : {"measure", "patients", "mean", "sd", "cv", "slices", "slice_mean",
-                             "slice_sd", "slice_cv"})
+  for (const char* column :
+       {"measure", "patients", "mean", "sd", "cv", "slices", "slice_mean", "slice_sd", "slice_cv"})
     table.columns.push_back(column);
   for (size_t method = 0; method < study.methods.size(); ++method)
     for (size_t m = 0; m < study.measures.size(); ++m) {
@@ -260,15 +256,14 @@ Table differences_table(const ScoreStudy& study) {
   for (const auto& difference : study.differences)
     for (size_t m = 0; m < study.measures.size(); ++m) {
       const auto& [by_patient, by_slice, adjusted_p] = difference.measures[m];
-      std::vector<std::string> cells = {
-          study.factors[difference.factor],
-          difference.first,
-          difference.second,
-          difference.combinations > 1  ? "mean over all"
-          : difference.others.empty() ? "n/a"
-                                      : difference.others,
-          std::to_string(difference.combinations),
-          study.measures[m]};
+      std::vector<std::string> cells = {study.factors[difference.factor],
+                                        difference.first,
+                                        difference.second,
+                                        difference.combinations > 1 ? "mean over all"
+                                        : difference.others.empty() ? "n/a"
+                                                                    : difference.others,
+                                        std::to_string(difference.combinations),
+                                        study.measures[m]};
       for (const auto* test : {&by_patient, &by_slice}) {
         std::optional<double> value, low, high;
         if (test->not_computed.empty()) value = test->figure("difference");
@@ -276,8 +271,8 @@ Table differences_table(const ScoreStudy& study) {
           low = test->interval->low;
           high = test->interval->high;
         }
-        cells.insert(cells.end(), {std::to_string(test->n), cell(value), cell(low), cell(high),
-                                   cell(test->p)});
+        cells.insert(cells.end(),
+                     {std::to_string(test->n), cell(value), cell(low), cell(high), cell(test->p)});
         if (test == &by_patient) cells.push_back(cell(adjusted_p));
       }
       table.add_row(std::move(cells));

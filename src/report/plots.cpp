@@ -156,7 +156,7 @@ GroupPlot group_plot(const Quantity& quantity, const Evaluation& evaluation, std
       std::vector<double> values;
       if (s < here.values.size()) values = here.values[s];
       groups.push_back(plotted_group(std::move(values), rows_of(evaluation.slices, plot.sets[s],
-                                                              here.condition, quantity.key)));
+                                                                here.condition, quantity.key)));
     }
     for (const QuantityDifference& difference : here.sets) {
       const auto set = std::find(plot.sets.begin(), plot.sets.end(), difference.set);

@@ -112,10 +112,10 @@ Layout layout_of(const ScoreStudy& study) {
       layout.conditions.push_back(name);
       layout.method.emplace_back(layout.sets.size());
     }
-    const auto set = several ? static_cast<size_t>(std::find(layout.sets.begin(), layout.sets.end(),
-                                                             set_name) -
-                                                   layout.sets.begin())
-                             : 0;
+    const auto set =
+        several ? static_cast<size_t>(std::find(layout.sets.begin(), layout.sets.end(), set_name) -
+                                      layout.sets.begin())
+                : 0;
     layout.method[condition][set] = m;
   }
   return layout;
@@ -173,12 +173,13 @@ void write_plots(Document& page, const ScoreStudy& study) {
     if (layout.sets.size() > 1) page.legend(layout.sets);
     const std::string better =
         lower_is_better(study.measures[m]) ? "Lower is better." : "Higher is better.";
-    page.plot(violins(study, layout, m, false),
-              name + " by patient, a point a patient (mean of the slices). " + better +
-                  (layout.sets.size() > 1
-                       ? " Brackets: paired t by patient, Holm over all such pairs of a measure; ns "
-                         "from 0.05 on."
-                       : ""));
+    page.plot(
+        violins(study, layout, m, false),
+        name + " by patient, a point a patient (mean of the slices). " + better +
+            (layout.sets.size() > 1
+                 ? " Brackets: paired t by patient, Holm over all such pairs of a measure; ns "
+                   "from 0.05 on."
+                 : ""));
     page.plot(violins(study, layout, m, true),
               fmt::format("{} by slice, as papers draw it: {} slices of {} patients. Slices of one "
                           "patient are alike, so this shows spread and supports no test.",
@@ -215,14 +216,14 @@ void write_tests_of(Document& page, const ScoreStudy& study) {
     Rows rows;
     for (const auto& difference : study.differences) {
       const auto& [by_patient, by_slice, adjusted_p] = difference.measures[m];
-      rows.push_back(
-          {pair_name(study, difference),
-           difference.combinations > 1  ? fmt::format("mean over {}", difference.combinations)
-           : difference.others.empty() ? "–"
-                                       : difference.others,
-           difference_text(by_patient), by_patient.p ? p_text(*by_patient.p) : "–",
-           adjusted_p ? p_text(*adjusted_p) : "–", difference_text(by_slice),
-           by_slice.p ? p_text(*by_slice.p) : "–"});
+      rows.push_back({pair_name(study, difference),
+                      difference.combinations > 1
+                          ? fmt::format("mean over {}", difference.combinations)
+                      : difference.others.empty() ? "–"
+                                                  : difference.others,
+                      difference_text(by_patient), by_patient.p ? p_text(*by_patient.p) : "–",
+                      adjusted_p ? p_text(*adjusted_p) : "–", difference_text(by_slice),
+                      by_slice.p ? p_text(*by_slice.p) : "–"});
     }
     page.html.open("details");
     page.html.element("summary", shown(study.measures[m]));
@@ -243,10 +244,10 @@ void write_settings_of(Document& page, const nlohmann::ordered_json& settings) {
   page.html.open("dl", {{"class", "settings"}});
   for (const auto& [name, value] : settings.items()) {
     page.html.element("dt", name);
-    page.html.element("dd", value.is_string()
-                                ? value.get<std::string>()
-                                : value.dump(-1, ' ', false,
-                                             nlohmann::ordered_json::error_handler_t::replace));
+    page.html.element(
+        "dd", value.is_string()
+                  ? value.get<std::string>()
+                  : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   }
   page.html.close("dl");
   page.close_section();
@@ -264,11 +265,12 @@ std::string score_page(const ScoreStudy& study, const ScoreReportExtras& extras)
   PageFrame frame;
   frame.title = extras.title.empty() ? "Methods compared" : extras.title;
   frame.kicker = "Scores by slice and by patient";
-  frame.dateline = fmt::format("{} methods, {} patients, {} slices. {}", study.methods.size(),
-                               study.participants.size(), study.slice_patients.size(),
-                               written_by());
+  frame.dateline =
+      fmt::format("{} methods, {} patients, {} slices. {}", study.methods.size(),
+                  study.participants.size(), study.slice_patients.size(), written_by());
   frame.warning =
-      "Research, not diagnosis. Scores of synthetic images say how alike they are to real ones, not "
+      "Research, not diagnosis. Scores of synthetic images say how alike they are to real ones, "
+      "not "
       "whether a finding can be trusted.";
   frame.sets = layout_of(study).sets;
   frame.rows = study.participants;

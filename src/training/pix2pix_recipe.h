@@ -17,7 +17,7 @@ namespace scintigen {
 
 struct Pix2pixTraining {
   PairedSettings data;
-  PairedAugment augment;  ///< of the training pairs
+  PairedAugment augment;               ///< of the training pairs
   int64_t hold_out = 6;                ///< people kept for the evaluation (SPECT paper: 6), by seed
   std::vector<std::string> held_out;   ///< these instead
   std::vector<std::string> leave_out;  ///< for a test at the end: neither trained on nor looked at

@@ -2,6 +2,9 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "cohort/paired_augment.h"
 
 namespace scintigen {
@@ -73,7 +76,9 @@ TEST(PairedAugment, ShiftsWithinItsBoundsAndFillsWithBackground) {
     const double down = (mass.sum(1) * axis).sum().item<double>() - 16;
     const double right = (mass.sum(0) * axis).sum().item<double>() - 30;
     farthest = std::max({farthest, std::abs(down), std::abs(right)});
-    if (down > 1.01) EXPECT_EQ(target[0][0][24].item<float>(), -1) << "beyond the edge";
+    if (down > 1.01) {
+      EXPECT_EQ(target[0][0][24].item<float>(), -1) << "beyond the edge";
+    }
   }
   EXPECT_LT(farthest, 4.05);
   EXPECT_GT(farthest, 3);

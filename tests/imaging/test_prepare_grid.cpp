@@ -72,8 +72,10 @@ TEST(PrepareGrid, SameSlicesKeepTheFieldOfViewAndTheSlices) {
     volume.voxels = torch::arange(5, torch::kFloat).view({5, 1, 1}).expand({5, 64, 32}).clone();
     return onto_grid(volume, coarse, identity_affine(), "linear", steps);
   }();
-  for (int64_t k = 0; k < 5; ++k)  // no slice takes from its neighbours
-    EXPECT_NEAR(constant.voxels[k].sub(static_cast<double>(k)).abs().max().item<double>(), 0, 1e-5);
+  // No slice takes from its neighbours; at the edge of the field of view the blur lets 0 in.
+  const auto inside = constant.voxels.slice(1, 3, 13).slice(2, 3, 13);
+  for (int64_t k = 0; k < 5; ++k)
+    EXPECT_NEAR(inside[k].sub(static_cast<double>(k)).abs().max().item<double>(), 0, 1e-5);
   EXPECT_NE(steps[0].find("x 0 voxels SD"), std::string::npos) << steps[0];
   EXPECT_THROW(same_slices(scan, 100), Error);
 }

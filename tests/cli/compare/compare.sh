@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # compare: tables of scores beside one another, by factor and by method; what it refuses.
+compare() { "$SCINTIGEN" compare "$@"; }
 table() { # file, added to the scores
   awk -v add="$2" 'BEGIN { print "method,participant_id,slice,rmse,ssim,psnr"
     for (p = 1; p <= 4; ++p) for (k = 0; k < 6; ++k) {
@@ -31,7 +32,7 @@ has 'input,MRI,PET,mean over all,2,ssim,4,' grid/differences.csv
 has 'method,network,mean,PET,1,psnr,4,' grid/differences.csv
 
 refuses 'nothing.csv' compare nothing.csv mri/scores.csv --out out
-refuses '--method cyclegan: not in scores.csv; there are: pix2pix, level_mean' compare mri/scores.csv pet/scores.csv --method cyclegan,pix2pix --out out
+refuses '--method cyclegan: not in mri/scores.csv; there are: pix2pix, level_mean' compare mri/scores.csv pet/scores.csv --method cyclegan,pix2pix --out out
 refuses '--name: 1 for 2 tables' compare mri/scores.csv pet/scores.csv --name MRI --out out
 refuses '--name MRI: 1 parts; expected one for each of input, space' compare mri/scores.csv pet/scores.csv --name MRI,PET/native --factor input,space --out out
 refuses 'another table is named mri too' compare mri/scores.csv mri/scores.csv --out out
