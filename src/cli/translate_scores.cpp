@@ -80,7 +80,7 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
   const auto inside = made.inside;
   auto scored = torch::zeros_like(inside);
   for (const int64_t k : planes) scored[k].copy_(inside[k]);
-  const int64_t places = translator.summary().baselines.level_mean.size(0);
+  const int64_t all_places = translator.summary().baselines.level_mean.size(0);
   const double real_difference = neighbour_difference(real, scored);
   const auto true_ranges = true_plane_ranges(person);
   const auto target = scaled_target(person, planes, data.side);
@@ -99,7 +99,7 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
     for (size_t n = 0; n < planes.size(); ++n) {
       std::vector<std::string> cells = {method, person.participant_id, subject.role,
                                         std::to_string(planes[n]),
-                                        std::to_string(person.place_of(planes[n], places))};
+                                        std::to_string(person.place_of(planes[n], all_places))};
       for (const double value : measures[n]) cells.push_back(cell(value));
       slices_.add_row(std::move(cells));
     }
@@ -126,7 +126,7 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
           const int64_t first = std::max<int64_t>(0, std::min(put, count - kBaselineBatch));
           for (int64_t n = 0; n < pieces.size(0); ++n)
             places.push_back(
-                person.place_of(planes[static_cast<size_t>((first + n) % count)], places));
+                person.place_of(planes[static_cast<size_t>((first + n) % count)], all_places));
           return predict(translator.summary().baselines, name, pieces, places);
         },
         kBaselineBatch,
