@@ -272,8 +272,7 @@ bool Translate::make(const TranslateSubject& subject, TranslatedPerson& made,
   }
   made.inside = (person.brain() > 0).to(torch::kFloat);
   const auto planes = planes_to_translate(person, planes_);
-  for (const int64_t k : planes)
-    made.beyond_training += person.is_chosen(k) ? 0 : 1;
+  for (const int64_t k : planes) made.beyond_training += person.is_chosen(k) ? 0 : 1;
   made.ranges = ranges_of(person, made);
   made.pixels =
       translate(ensemble_, person, planes, inference_, [](int64_t) { return !stop_requested(); });

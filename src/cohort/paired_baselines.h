@@ -42,8 +42,8 @@ inline const std::vector<std::string> kBaselineNames = {"level_mean", "smoothed_
 /// Reads every training slice once. `pixel_mm`: of the slices.
 PairedBaselines fit_baselines(const PairedSlices& training, double pixel_mm);
 
-/// inputs [B,C,S,S] in [-1,1] at `places` (PairedPerson::place_of) of the brain -> [B,1,S,S] in [-1,1].
-/// `name`: one of kBaselineNames.
+/// inputs [B,C,S,S] in [-1,1] at `places` (PairedPerson::place_of) of the brain -> [B,1,S,S] in
+/// [-1,1]. `name`: one of kBaselineNames.
 torch::Tensor predict(const PairedBaselines& baselines, const std::string& name,
                       const torch::Tensor& inputs, const std::vector<int64_t>& places);
 
