@@ -131,4 +131,12 @@ torch::Tensor dilate(const torch::Tensor& mask, double radius_mm,
       .le(radius_mm * (1 + kRounding));
 }
 
+double dice(const torch::Tensor& a, const torch::Tensor& b) {
+  require(a.sizes() == b.sizes(), "Dice: masks of different shapes");
+  const auto p = a.ne(0), q = b.ne(0);
+  const auto sizes = (p.sum() + q.sum()).item<int64_t>();
+  const auto both = p.logical_and(q).sum().item<int64_t>();
+  return sizes == 0 ? 1 : 2 * static_cast<double>(both) / static_cast<double>(sizes);
+}
+
 }  // namespace scintigen

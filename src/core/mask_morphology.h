@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Masks grown and shrunk in millimetres.
+// Masks grown and shrunk in millimetres, and how much two overlap.
 // Does: exact Euclidean distance on any grid of boxes, balls by it.
 // Does not: components, holes (core/connected_components.h).
 //
@@ -34,5 +34,9 @@ torch::Tensor erode(const torch::Tensor& mask, double radius_mm,
 /// Voxels that a ball around a voxel of the mask reaches.
 torch::Tensor dilate(const torch::Tensor& mask, double radius_mm,
                      const std::array<double, 3>& spacing_mm);
+
+/// Dice's overlap of two masks, 2 |a and b| / (|a| + |b|); 1 where both are empty.
+/// throws  Error: masks of different shapes
+double dice(const torch::Tensor& a, const torch::Tensor& b);
 
 }  // namespace scintigen

@@ -180,13 +180,4 @@ double chance_of_hit(const Clusters& clusters, const torch::Tensor& mask,
   return static_cast<double>(hits) / static_cast<double>(draws);
 }
 
-double dice(const torch::Tensor& a, const torch::Tensor& b) {
-  require(a.sizes() == b.sizes(), "Dice: masks of other shapes");
-  const auto x = a > 0, y = b > 0;
-  const auto sizes = (x.sum() + y.sum()).item<int64_t>();
-  return sizes == 0
-             ? 1
-             : 2 * static_cast<double>((x & y).sum().item<int64_t>()) / static_cast<double>(sizes);
-}
-
 }  // namespace scintigen

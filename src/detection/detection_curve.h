@@ -53,7 +53,4 @@ double chance_of_hit(const Clusters& clusters, const torch::Tensor& mask,
                      const torch::Tensor& lesion, const Affine& voxel_to_world, HitRule rule,
                      uint64_t seed, int64_t draws);
 
-/// 2 |a and b| / (|a| + |b|); 1 where both are empty.
-double dice(const torch::Tensor& a, const torch::Tensor& b);
-
 }  // namespace scintigen

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/mask_morphology.h"
 
 namespace scintigen {
 namespace {
@@ -89,12 +90,6 @@ CountFactors factors_of(const torch::Tensor& ictal, const torch::Tensor& interic
       break;
   }
   return factors;
-}
-
-double dice(const torch::Tensor& a, const torch::Tensor& b) {
-  const auto both = a.logical_and(b).sum().item<int64_t>();
-  const auto sizes = a.sum().item<int64_t>() + b.sum().item<int64_t>();
-  return 2 * static_cast<double>(both) / static_cast<double>(sizes);
 }
 
 std::optional<double> dice_of_any(const torch::Tensor& a, const torch::Tensor& b) {

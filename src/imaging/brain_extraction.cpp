@@ -3,6 +3,7 @@
 
 #include "core/connected_components.h"
 #include "core/error.h"
+#include "core/mask_morphology.h"
 #include "imaging/brain_atlas.h"
 #include "imaging/brain_judgement.h"
 #include "imaging/brain_surface.h"

@@ -65,11 +65,4 @@ void judge_surface(BrainMask& mask, const BrainSurface& found, const HeadImage& 
           fmt::format("hardly darker outside the surface than inside (by {:.0f} %)", 100 * step));
 }
 
-double dice(const torch::Tensor& a, const torch::Tensor& b) {
-  const auto p = a.ne(0), q = b.ne(0);
-  const auto both = double(p.logical_and(q).sum().item<int64_t>());
-  const auto sum = double(p.sum().item<int64_t>() + q.sum().item<int64_t>());
-  return sum == 0 ? 1 : 2 * both / sum;
-}
-
 }  // namespace scintigen

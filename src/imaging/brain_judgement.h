@@ -23,7 +23,4 @@ void judge_size(BrainMask& mask);
 /// than just outside.
 void judge_surface(BrainMask& mask, const BrainSurface& surface, const HeadImage& head);
 
-/// 2 |A and B| / (|A| + |B|) of two masks; 1 where both are empty.
-double dice(const torch::Tensor& a, const torch::Tensor& b);
-
 }  // namespace scintigen

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/grid.h"
+#include "core/mask_morphology.h"
 #include "core/temporary_folder.h"
 #include "detection/detection_curve.h"
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/mask_morphology.h"
 #include "core/nifti.h"
 #include "core/random.h"
 #include "core/temporary_folder.h"
