@@ -16,6 +16,7 @@
 #include "imaging/prepare_grid.h"
 #include "imaging/prepare_patient.h"
 #include "imaging/registration_doubt.h"
+#include "imaging/registration_spect.h"
 
 namespace scintigen {
 namespace {
@@ -177,7 +178,9 @@ Affine Work::register_pair(const std::string& name, const Volume& fixed, const V
   say("registering " + name);
   RegistrationSettings how;
   how.threads = settings_.threads;
-  const auto found = register_volumes(fixed, moving, how);
+  const bool onto_anatomy = &fixed == &result_.mri;
+  const auto found = onto_anatomy ? register_spect(fixed, brain_, moving, how)
+                                  : register_volumes(fixed, moving, how);
   result_.maps.push_back({name, found, doubt_of(found, name)});
   return found.fixed_to_moving;
 }
