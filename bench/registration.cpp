@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_registration THREADS
-// For each line "rigid|affine|spect FIXED MOVING [MASK]" of standard input: registers as `scintigen
-// prepare` does and prints one line: milliseconds (files read, brain found, registered), how many
-// of these to find the brain (spect alone needs it), score, doubtful, flip check, margin,
-// information, then rows 1 to 3 of fixed_to_moving.
+// For each line "rigid|affine|spect|pet FIXED MOVING [MASK]" of standard input: registers as
+// `scintigen prepare` does and prints one line: milliseconds (files read, brain found, registered),
+// how many of these to find the brain (spect and pet alone need it), score, doubtful, flip check,
+// margin, information, then rows 1 to 3 of fixed_to_moving.
 #include <ATen/Parallel.h>
 
 #include <chrono>
@@ -14,7 +14,7 @@
 #include "core/error.h"
 #include "core/volume_io.h"
 #include "imaging/brain_extraction.h"
-#include "imaging/registration_spect.h"
+#include "imaging/registration_emission.h"
 
 namespace scintigen {
 
@@ -34,11 +34,12 @@ int bench(const std::vector<std::string>& words) {
     const Volume still = read_volume(fixed), moved = read_volume(moving);
     Volume brain;
     const auto before = std::chrono::steady_clock::now();
-    if (motion == "spect") brain = extract_brain_surface(still).mask;
+    const bool emission = motion == "spect" || motion == "pet";
+    if (emission) brain = extract_brain_surface(still).mask;
     const auto between = std::chrono::steady_clock::now();
-    const Registration found = motion == "spect"
-                                   ? register_spect(still, brain, moved, settings)
-                                   : register_volumes(still, moved, settings, fixed_mask);
+    const auto kind = motion == "pet" ? Emission::kPet : Emission::kSpect;
+    const Registration found = emission ? register_emission(still, brain, moved, kind, settings)
+                                        : register_volumes(still, moved, settings, fixed_mask);
     const auto end = std::chrono::steady_clock::now();
     const auto ms = [](auto spent) {
       return std::chrono::duration<double, std::milli>(spent).count();

@@ -161,7 +161,7 @@ class Ours:
                                         env={**os.environ, "OMP_WAIT_POLICY": "PASSIVE"})
 
     def __call__(self, pair):
-        motion = {"template": "affine", "spect": "spect"}.get(pair.kind, "rigid")
+        motion = {"template": "affine"}.get(pair.kind, pair.kind)
         self.process.stdin.write(f"{motion} {pair.fixed} {pair.moving} {pair.mask or ''}\n")
         self.process.stdin.flush()
         words = self.process.stdout.readline().split()

@@ -16,7 +16,7 @@
 #include "imaging/prepare_grid.h"
 #include "imaging/prepare_patient.h"
 #include "imaging/registration_doubt.h"
-#include "imaging/registration_spect.h"
+#include "imaging/registration_emission.h"
 
 namespace scintigen {
 namespace {
@@ -179,7 +179,7 @@ Affine Work::register_pair(const std::string& name, const Volume& fixed, const V
   RegistrationSettings how;
   how.threads = settings_.threads;
   const bool onto_anatomy = &fixed == &result_.mri;
-  const auto found = onto_anatomy ? register_spect(fixed, brain_, moving, how)
+  const auto found = onto_anatomy ? register_emission(fixed, brain_, moving, Emission::kSpect, how)
                                   : register_volumes(fixed, moving, how);
   result_.maps.push_back({name, found, doubt_of(found, name)});
   return found.fixed_to_moving;

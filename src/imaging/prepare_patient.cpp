@@ -18,7 +18,7 @@
 #include "imaging/prepare_volume.h"
 #include "imaging/quality_picture.h"
 #include "imaging/registration_doubt.h"
-#include "imaging/registration_spect.h"
+#include "imaging/registration_emission.h"
 #include "imaging/scaling.h"
 #include "imaging/transform_file.h"
 
@@ -190,10 +190,12 @@ void Preparation::register_scan(Scan& scan) {
   const auto& first = reference();
   RegistrationSettings settings;
   settings.threads = threads_;
-  const bool by_uptake = scan.source->modality == "spect" && !is_emission(first.source->modality) &&
-                         first.mask.voxels.defined();
-  scan.registration = by_uptake ? register_spect(first.volume, first.mask, scan.volume, settings)
-                                : register_volumes(first.volume, scan.volume, settings);
+  const bool by_uptake = is_emission(scan.source->modality) &&
+                         !is_emission(first.source->modality) && first.mask.voxels.defined();
+  const auto kind = scan.source->modality == "pet" ? Emission::kPet : Emission::kSpect;
+  scan.registration = by_uptake
+                          ? register_emission(first.volume, first.mask, scan.volume, kind, settings)
+                          : register_volumes(first.volume, scan.volume, settings);
   scan.reference_to_scan = scan.registration->fixed_to_moving;
   scan.record["registration"] = registration_record(*scan.registration);
   const auto doubt = doubt_of(*scan.registration, "to the " + first.source->modality);

@@ -35,9 +35,9 @@ struct Registration {
   std::string why;              ///< of `doubtful`: one clause
   FlipCheck flip = FlipCheck::kNotChecked;
   double flip_margin = 0;  ///< score as stored minus score mirrored, relative
-  // Of register_spect(), where it refined the pose; 0 elsewhere.
+  // Of register_emission(), where it refined the pose; 0 elsewhere.
   double fit_explained = 0;  ///< part of the scan's variance that the anatomy explains
-  double fit_moved_mm = 0;   ///< from where mutual information had put it
+  double fit_moved_mm = 0;   ///< of the fit, from where mutual information had put it
   double fit_fwhm_mm = 0;    ///< width of the scan's blur
 };
 

@@ -8,19 +8,19 @@
 #include "core/temporary_folder.h"
 #include "imaging/anatomy_model.h"
 #include "imaging/head_phantom.h"
-#include "imaging/registration_spect.h"
+#include "imaging/registration_emission.h"
 
 namespace scintigen {
 namespace {
 
-struct SpectPair {
+struct EmissionPair {
   Volume anatomy, brain, scan;
   Affine truth;
 };
 
 /// The phantom's head as T1 of 2 mm with its brain, and as SPECT of 4 mm with a blur of 10.6 mm.
-SpectPair spect_pair(uint64_t seed, double noise) {
-  SpectPair pair;
+EmissionPair emission_pair(uint64_t seed, double noise) {
+  EmissionPair pair;
   pair.truth = drawn_motion(seed);
   const Grid grid = centred_grid(96, 112, 104, 2);
   pair.anatomy = head_phantom(grid, identity_affine(), PhantomScan::kT1, {true, 0.02, 0.8, seed});
@@ -41,8 +41,8 @@ Affine beside(const Affine& truth) {
   return compose(truth, rigid_affine({0.02, -0.015, 0.01}, {1.5, -2, 2}));
 }
 
-TEST(RegistrationSpect, MapsAddUpInsideTheBrain) {
-  const SpectPair pair = spect_pair(1, 0);
+TEST(RegistrationEmission, MapsAddUpInsideTheBrain) {
+  const EmissionPair pair = emission_pair(1, 0);
   AnatomyMaps maps(pair.anatomy, pair.brain);
   const AnatomyModel model = maps.blurred_to(5);
   MapValues found;
@@ -57,8 +57,8 @@ TEST(RegistrationSpect, MapsAddUpInsideTheBrain) {
   EXPECT_EQ(maps.nearness({0, 0, 400}), 0);
 }
 
-TEST(RegistrationSpect, SlopesOfTheModel) {
-  const SpectPair pair = spect_pair(1, 0);
+TEST(RegistrationEmission, SlopesOfTheModel) {
+  const EmissionPair pair = emission_pair(1, 0);
   const AnatomyModel model = AnatomyMaps(pair.anatomy, pair.brain).blurred_to(9);
   const MapValues amounts = {0.1F, 0.4F, 1, 0.8F, 0.5F, 0.3F, 0.2F, 0.15F};
   const auto level = [&](const Point& at) {
@@ -80,10 +80,11 @@ TEST(RegistrationSpect, SlopesOfTheModel) {
   }
 }
 
-TEST(RegistrationSpect, TheLastMillimetre) {
+TEST(RegistrationEmission, TheLastMillimetre) {
   for (double noise : {0.0, 0.2}) {
-    const SpectPair pair = spect_pair(2, noise);
-    const SpectFit fit = fit_spect(pair.anatomy, pair.brain, pair.scan, beside(pair.truth));
+    const EmissionPair pair = emission_pair(2, noise);
+    const EmissionFit fit =
+        fit_emission(pair.anatomy, pair.brain, pair.scan, beside(pair.truth), Emission::kSpect);
     ASSERT_TRUE(fit.found);
     EXPECT_GT(map_distance_mm(beside(pair.truth), pair.truth), 3);
     // Voxels are 4 mm; noise of a fifth of the brightest tissue.
@@ -95,8 +96,35 @@ TEST(RegistrationSpect, TheLastMillimetre) {
   }
 }
 
-TEST(RegistrationSpect, ALesionWeighsLittle) {
-  SpectPair pair = spect_pair(3, 0.02);
+TEST(RegistrationEmission, HalfWay) {
+  for (uint64_t seed = 1; seed < 30; ++seed) {
+    const Affine a = drawn_motion(seed), b = compose(drawn_motion(seed + 100), a);
+    const Affine step = compose(inverse(a), half_way(a, b));
+    EXPECT_LT(map_distance_mm(compose(a, compose(step, step)), b), 1e-9);
+    EXPECT_NEAR(determinant(step), 1, 1e-12);
+    EXPECT_LT(map_distance_mm(half_way(b, a), half_way(a, b)), 1e-9);
+  }
+  const Affine a = drawn_motion(3);
+  EXPECT_LT(map_distance_mm(half_way(a, a), a), 1e-12);
+}
+
+// A PET of 2 mm is nearer with both than with mutual information alone.
+TEST(RegistrationEmission, PetLiesHalfWay) {
+  EmissionPair pair = emission_pair(2, 0);
+  pair.scan = head_phantom(centred_grid(110, 120, 100, 2, {-1, -2, 3}), pair.truth,
+                           PhantomScan::kUptake, {true, 0.1, 2.6, 1002});
+  const Registration alone = register_volumes(pair.anatomy, pair.scan, {});
+  const Registration both =
+      register_emission(pair.anatomy, pair.brain, pair.scan, Emission::kPet, {});
+  const EmissionFit fit =
+      fit_emission(pair.anatomy, pair.brain, pair.scan, alone.fixed_to_moving, Emission::kPet);
+  EXPECT_EQ(both.fixed_to_moving, half_way(alone.fixed_to_moving, fit.fixed_to_moving));
+  EXPECT_LT(map_distance_mm(both.fixed_to_moving, pair.truth), 0.3);
+  EXPECT_NEAR(fit.fwhm_mm, 6, 1);
+}
+
+TEST(RegistrationEmission, ALesionWeighsLittle) {
+  EmissionPair pair = emission_pair(3, 0.02);
   const Grid grid = grid_of(pair.scan);
   const Affine to_head = compose(inverse(pair.truth), grid.voxel_to_world);
   auto* value = pair.scan.voxels.data_ptr<float>();
@@ -106,17 +134,20 @@ TEST(RegistrationSpect, ALesionWeighsLittle) {
         const Point p = transform_point(to_head, {double(i), double(j), double(k)});
         if (depth_in(p, {45, 20, 40}, {28, 28, 28}) > 0) *value *= 0.2F;  // a large cold infarct
       }
-  const SpectFit fit = fit_spect(pair.anatomy, pair.brain, pair.scan, beside(pair.truth));
+  const EmissionFit fit =
+      fit_emission(pair.anatomy, pair.brain, pair.scan, beside(pair.truth), Emission::kSpect);
   EXPECT_LT(map_distance_mm(fit.fixed_to_moving, pair.truth), 0.6);
 }
 
-TEST(RegistrationSpect, ThreadsChangeNothing) {
-  const SpectPair pair = spect_pair(4, 0.05);
+TEST(RegistrationEmission, ThreadsChangeNothing) {
+  const EmissionPair pair = emission_pair(4, 0.05);
   const int before = at::get_num_threads();
   at::set_num_threads(1);
-  const Registration one = register_spect(pair.anatomy, pair.brain, pair.scan, {});
+  const Registration one =
+      register_emission(pair.anatomy, pair.brain, pair.scan, Emission::kSpect, {});
   at::set_num_threads(3);
-  const Registration three = register_spect(pair.anatomy, pair.brain, pair.scan, {});
+  const Registration three =
+      register_emission(pair.anatomy, pair.brain, pair.scan, Emission::kSpect, {});
   at::set_num_threads(before);
   EXPECT_EQ(one.fixed_to_moving, three.fixed_to_moving);
   EXPECT_EQ(one.fit_explained, three.fit_explained);
@@ -125,24 +156,25 @@ TEST(RegistrationSpect, ThreadsChangeNothing) {
   EXPECT_FALSE(one.doubtful) << one.why;
 }
 
-TEST(RegistrationSpect, WhatCannotBeFittedStaysWhereItWas) {
-  const SpectPair pair = spect_pair(5, 0.02);
+TEST(RegistrationEmission, WhatCannotBeFittedStaysWhereItWas) {
+  const EmissionPair pair = emission_pair(5, 0.02);
   const Affine far = rigid_affine({}, {0, 0, 500});  // nothing of the scan lies about the brain
-  const SpectFit fit = fit_spect(pair.anatomy, pair.brain, pair.scan, far);
+  const EmissionFit fit = fit_emission(pair.anatomy, pair.brain, pair.scan, far, Emission::kSpect);
   EXPECT_FALSE(fit.found);
   EXPECT_EQ(fit.fixed_to_moving, far);
   Volume flat = pair.scan;
   flat.voxels = torch::zeros_like(pair.scan.voxels);
-  EXPECT_FALSE(fit_spect(pair.anatomy, pair.brain, flat, pair.truth).found);
+  EXPECT_FALSE(fit_emission(pair.anatomy, pair.brain, flat, pair.truth, Emission::kSpect).found);
   flat.voxels = torch::full_like(pair.scan.voxels, 3);
-  const SpectFit even = fit_spect(pair.anatomy, pair.brain, flat, pair.truth);
+  const EmissionFit even =
+      fit_emission(pair.anatomy, pair.brain, flat, pair.truth, Emission::kSpect);
   EXPECT_LT(map_distance_mm(even.fixed_to_moving, pair.truth), 1e-3);
 }
 
-TEST(RegistrationSpect, Refusals) {
-  const SpectPair pair = spect_pair(6, 0.02);
+TEST(RegistrationEmission, Refusals) {
+  const EmissionPair pair = emission_pair(6, 0.02);
   const auto fit = [&](const Volume& anatomy, const Volume& brain) {
-    return fit_spect(anatomy, brain, pair.scan, pair.truth);
+    return fit_emission(anatomy, brain, pair.scan, pair.truth, Emission::kSpect);
   };
   Volume none = pair.brain, flat = pair.anatomy;
   none.voxels = torch::zeros_like(pair.brain.voxels);

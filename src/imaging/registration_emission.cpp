@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "imaging/registration_spect.h"
+#include "imaging/registration_emission.h"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -15,15 +15,21 @@ namespace scintigen {
 namespace {
 
 constexpr int64_t kParts = 16;
-constexpr double kScanMm = 4;   // between voxels of the scan that is looked at
 constexpr double kNear = 0.02;  // of AnatomyMaps::nearness(): 12 mm around the brain
-constexpr size_t kMostSamples = 16000, kFewestSamples = 500;
-constexpr std::array<double, 6> kFwhmMm = {6, 7.5, 9, 11, 13, 16};
+constexpr size_t kFewestSamples = 500;
+constexpr std::array<double, 8> kFwhmMm = {4.5, 5.2, 6, 7.5, 9, 11, 13, 16};
 constexpr int kMostSteps = 12;
 constexpr double kStopMm = 0.005, kLongestStepMm = 3, kMostMovedMm = 8;
 // Times the residuals' SD, from their median size: 95 % efficient where they are Gaussian.
 constexpr double kTukey = 4.685, kSdOfMedianSize = 1.4826;
 constexpr float kInBrain = 0.5;  // of nearness(): where that median is taken
+
+/// How finely a scan is looked at.
+struct Look {
+  double scan_mm;       ///< between voxels, about
+  size_t most_samples;  ///< of these
+};
+Look look_of(Emission kind) { return kind == Emission::kPet ? Look{2, 64000} : Look{4, 16000}; }
 
 // Columns of the regression: pose, maps, constant, gain along x, y, z.
 constexpr size_t kMotion = 6, kConstant = kMotion + kMaps, kGain = kConstant + 1, kGains = 3,
@@ -174,9 +180,9 @@ void Regression::weigh() {
 
 /// Voxels of the scan near the brain, on the scale of their mean.
 std::vector<Sample> samples_near(const AnatomyMaps& maps, const Volume& scan,
-                                 const Affine& to_anatomy) {
+                                 const Affine& to_anatomy, const Look& look) {
   const Volume coarse =
-      reduced({scan.voxels.contiguous(), scan.voxel_to_world, scan.unit}, kScanMm);
+      reduced({scan.voxels.contiguous(), scan.voxel_to_world, scan.unit}, look.scan_mm);
   const Grid grid = grid_of(coarse);
   const float* value = coarse.voxels.data_ptr<float>();
   std::vector<Sample> near;
@@ -189,7 +195,7 @@ std::vector<Sample> samples_near(const AnatomyMaps& maps, const Volume& scan,
         near.push_back({place, *value, 1, 0});
         sum += std::fabs(double(*value));
       }
-  const size_t step = near.size() / kMostSamples + 1;
+  const size_t step = near.size() / look.most_samples + 1;
   std::vector<Sample> some;
   for (size_t s = 0; s < near.size(); s += step) some.push_back(near[s]);
   if (!(sum > 0)) return {};
@@ -207,7 +213,7 @@ AnatomyModel best_width(AnatomyMaps& maps, Regression& regression) {
     const Sums sums = regression.gather(model, false);
     const Columns x = solve(sums, kMotion);
     const double rest = unexplained(sums, x);
-    if (rest >= least) break;
+    if (rest >= least) continue;
     least = rest, best = std::move(model);
     regression.take(x);
     regression.uptake.gain = {};  // its column was 0
@@ -238,8 +244,8 @@ double step(Regression& regression, const AnatomyModel& model, double* explained
 
 }  // namespace
 
-SpectFit fit_spect(const Volume& anatomy, const Volume& brain, const Volume& scan,
-                   const Affine& start) {
+EmissionFit fit_emission(const Volume& anatomy, const Volume& brain, const Volume& scan,
+                         const Affine& start, Emission kind) {
   require_scan(anatomy, "fixed");
   require_scan(scan, "moving");
   require(brain.voxels.defined() && brain.voxels.scalar_type() == torch::kFloat &&
@@ -247,8 +253,8 @@ SpectFit fit_spect(const Volume& anatomy, const Volume& brain, const Volume& sca
           "register: the brain mask is not float32 on the fixed scan's grid");
   AnatomyMaps maps({anatomy.voxels.contiguous(), anatomy.voxel_to_world, anatomy.unit}, brain);
   Regression regression{maps, {}, inverse(start), {}};
-  regression.samples = samples_near(maps, scan, regression.to_anatomy);
-  SpectFit fit;
+  regression.samples = samples_near(maps, scan, regression.to_anatomy, look_of(kind));
+  EmissionFit fit;
   fit.fixed_to_moving = start;
   if (regression.samples.size() < kFewestSamples) return fit;
   const AnatomyModel model = best_width(maps, regression);
@@ -266,11 +272,28 @@ SpectFit fit_spect(const Volume& anatomy, const Volume& brain, const Volume& sca
   return fit;
 }
 
-Registration register_spect(const Volume& anatomy, const Volume& brain, const Volume& scan,
-                            const RegistrationSettings& settings) {
+Affine half_way(const Affine& a, const Affine& b) {
+  // Square root by Denman and Beavers' iteration (Higham 2008, Functions of Matrices, 6.3).
+  const auto mean = [](const Affine& p, const Affine& q) {
+    Affine result = identity_affine();
+    for (size_t row = 0; row < 3; ++row)
+      for (size_t col = 0; col < 4; ++col) result[row][col] = 0.5 * (p[row][col] + q[row][col]);
+    return result;
+  };
+  Affine root = compose(inverse(a), b), inverse_root = identity_affine();
+  for (int n = 0; n < 12; ++n) {
+    const Affine next = mean(root, inverse(inverse_root));
+    inverse_root = mean(inverse_root, inverse(root));
+    root = next;
+  }
+  return compose(a, root);
+}
+
+Registration register_emission(const Volume& anatomy, const Volume& brain, const Volume& scan,
+                               Emission kind, const RegistrationSettings& settings) {
   Registration result = register_volumes(anatomy, scan, settings);
   if (result.doubtful) return result;
-  const SpectFit fit = fit_spect(anatomy, brain, scan, result.fixed_to_moving);
+  const EmissionFit fit = fit_emission(anatomy, brain, scan, result.fixed_to_moving, kind);
   if (!fit.found) return result;
   if (fit.moved_mm > kMostMovedMm) {
     result.doubtful = true;
@@ -279,7 +302,9 @@ Registration register_spect(const Volume& anatomy, const Volume& brain, const Vo
         fmt::format("uptake expected from the anatomy fits best {:.0f} mm away", fit.moved_mm);
     return result;
   }
-  result.fixed_to_moving = fit.fixed_to_moving;
+  result.fixed_to_moving = kind == Emission::kPet
+                               ? half_way(result.fixed_to_moving, fit.fixed_to_moving)
+                               : fit.fixed_to_moving;
   result.fit_explained = fit.explained;
   result.fit_moved_mm = fit.moved_mm;
   result.fit_fwhm_mm = fit.fwhm_mm;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// SPECT to the anatomy of the same person: mutual information finds the pose, a model of the scan
-// the last millimetre.
+// SPECT or PET to the anatomy of the same person: mutual information finds the pose, a model of the
+// scan the last millimetre.
 // Does: refine a pose by regression of the scan on blurred maps of the anatomy.
-// Does not: find the brain (imaging/brain_extraction.h), search (imaging/registration.h). Not for
-//       PET: it is sharp enough for mutual information, and gained nothing (docs/results.md).
+// Does not: find the brain (imaging/brain_extraction.h), search (imaging/registration.h).
 #pragma once
 #include "imaging/registration.h"
 
 namespace scintigen {
 
+enum class Emission { kSpect, kPet };
+
 /// A pose refined, and what the fit says of the scan.
-struct SpectFit {
+struct EmissionFit {
   Affine fixed_to_moving{};
   bool found = false;    ///< false: too little of the scan lies about the brain; this is the start
   double explained = 0;  ///< part of the scan's variance in and around the brain
@@ -27,13 +28,19 @@ struct SpectFit {
 /// throws  Error: as register_volumes(); a mask that is not on the anatomy's grid, or empty; an
 ///         anatomy that is the same all over the brain
 /// Same numbers whatever the number of threads.
-/// Checked tests/imaging/test_registration_spect.cpp; experiments/registration
-SpectFit fit_spect(const Volume& anatomy, const Volume& brain, const Volume& scan,
-                   const Affine& start);
+/// Checked tests/imaging/test_registration_emission.cpp; experiments/registration
+EmissionFit fit_emission(const Volume& anatomy, const Volume& brain, const Volume& scan,
+                         const Affine& start, Emission kind);
 
-/// register_volumes() of a SPECT scan to an anatomy, then fit_spect() unless that was doubtful.
-/// Doubtful too where the fit leads more than 8 mm away from what mutual information found.
-Registration register_spect(const Volume& anatomy, const Volume& brain, const Volume& scan,
-                            const RegistrationSettings& settings);
+/// register_volumes() of an emission scan to an anatomy, then fit_emission() unless that was
+/// doubtful. SPECT takes the fit's pose; PET, which is sharp enough for either, the pose half way
+/// between the two, whose errors are as large and have other reasons (docs/results.md). Doubtful
+/// too where the fit leads more than 8 mm away from what mutual information found.
+Registration register_emission(const Volume& anatomy, const Volume& brain, const Volume& scan,
+                               Emission kind, const RegistrationSettings& settings);
+
+/// The rigid motion of which two in a row lead from `a` to `b`, after `a`: as far from one pose as
+/// from the other. Their rotations must differ by less than half a turn.
+Affine half_way(const Affine& a, const Affine& b);
 
 }  // namespace scintigen
