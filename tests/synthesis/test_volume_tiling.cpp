@@ -83,9 +83,10 @@ TEST(TripletTiling, StacksOrAverages) {
   };
   const auto stacked = planes(Overlap::kNone), averaged = planes(Overlap::kMean);
   // Planes 1 2 3, then 3 4 5 of which 3 is there already.
-  EXPECT_TRUE(torch::allclose(stacked, torch::tensor({-1.0F, 0, 0.1F, 0.2F, 0.1F, 0.2F, -1, -1})));
   EXPECT_TRUE(
-      torch::allclose(averaged, torch::tensor({-1.0F, 0, 0.05F, 0.1F, 0.15F, 0.2F, -1, -1})));
+      torch::allclose(stacked, torch::tensor({-1.0F, 0.0F, 0.1F, 0.2F, 0.1F, 0.2F, -1.0F, -1.0F})));
+  EXPECT_TRUE(torch::allclose(
+      averaged, torch::tensor({-1.0F, 0.0F, 0.05F, 0.1F, 0.15F, 0.2F, -1.0F, -1.0F})));
 }
 
 TEST(TripletTiling, KeepsChannelsOfSeveralOutputsApart) {

@@ -43,3 +43,18 @@ for pieces in triplets patches; do
 done
 refuses 'the runs do not fit together' "$SCINTIGEN" translate --run run_triplets,run_patches --input "$t1" --out other
 [ ! -e other ] || fail "a refusal left a folder"
+
+newest() { find "$1/checkpoints" -name 'step-*' | sort | tail -n 1; }
+train_small() { "$SCINTIGEN" train cyclegan prepared/template --side 48 --width 4 --blocks 1 --discriminator-width 4 --hold-out 1 --threads 1 "$@"; }
+# One generator and no way back; instance norm; people who have either.
+works train_small --method simple --norm instance --steps 2 --out simple
+! grep -qa 'source_generator' "$(newest simple)" || fail "a Simple-GAN with two generators"
+works train_small --unpaired --steps 2 --out unpaired
+has 'not paired' works.err
+works "$SCINTIGEN" train cyclegan prepared/template --target-cohort prepared/template --side 48 --width 4 --blocks 1 \
+  --discriminator-width 4 --hold-out 0 --threads 1 --steps 2 --out two
+has 'of 3 and 3 people, not paired, to train on' works.err
+for recipe in simple cycle cycle-3d; do
+  works "$SCINTIGEN" train cyclegan prepared/template --recipe "$SCINTIGEN_SOURCE/recipes/zotova-$recipe.toml" --width 4 --side 48 --blocks 1 \
+    --discriminator-width 4 --hold-out 1 --batch-size 1 --threads 1 --steps 1 --out "recipe-$recipe"
+done
