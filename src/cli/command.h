@@ -32,6 +32,7 @@ CommandEntry export_command();
 CommandEntry siscom_command();
 CommandEntry train_fastgan_command();
 CommandEntry train_pix2pix_command();
+CommandEntry train_cyclegan_command();
 CommandEntry train_siamese_command();
 CommandEntry detect_fit_command();
 CommandEntry detect_apply_command();

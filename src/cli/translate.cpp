@@ -7,11 +7,13 @@
 #include "cli/command.h"
 #include "cli/translate_person.h"
 #include "cli/translate_scores.h"
+#include "cli/translate_settings.h"
 #include "core/atomic_file.h"
 #include "core/device.h"
 #include "core/error.h"
 #include "core/progress.h"
 #include "core/run_record.h"
+#include "synthesis/post_process.h"
 #include "training/checkpoint.h"
 
 namespace scintigen {
@@ -33,7 +35,8 @@ RunPeople people_of_run(const std::filesystem::path& run) {
   const auto record = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
   if (!record.is_object()) return people;
   for (const auto& input : record.value("inputs", Json::array()))
-    if (std::filesystem::path(input.value("path", "")).filename() == "volumes.tsv")
+    if (people.cohort_sha256.empty() &&  // the first: a second one gave targets alone
+        std::filesystem::path(input.value("path", "")).filename() == "volumes.tsv")
       people.cohort_sha256 = input.value("sha256", "");
   const auto settings = record.value("settings", Json::object());
   people.held_out = settings.value("held_out", people.held_out);
@@ -58,11 +61,10 @@ std::filesystem::path checkpoint_of_step(const std::filesystem::path& run, int64
 
 class Translate : public Command {
  public:
-  void visit(SettingsVisitor& v) override;
+  void visit(SettingsVisitor& v) override { asked_.visit(v); }
   int run(const std::vector<std::string>& command_line) override;
 
  private:
-  void check_what_is_asked() const;
   std::vector<std::filesystem::path> checkpoints() const;
   std::string role_of(const std::string& participant_id) const;
   std::vector<std::string> wanted_people(const VolumeCohort& cohort) const;
@@ -70,15 +72,13 @@ class Translate : public Command {
   std::vector<PlaneRange> ranges_of(const PairedPerson& person, TranslatedPerson& made) const;
   bool make(const TranslateSubject& subject, TranslatedPerson& made, const std::string& label);
   Json about(RunRecord& record) const;
+  std::string method_in_words() const;
+  double smoothing_mm() const {
+    if (asked_.smooth_mm >= 0) return asked_.smooth_mm;
+    return ensemble_.front().method() == "cyclegan" ? kPaperSmoothing_mm : 0;
+  }
 
-  std::vector<std::string> run_, input_, participants_;
-  std::string checkpoint_, cohort_, session_, mask_, out_;
-  std::string counts_ = "profile", planes_ = "brain";
-  int64_t step_ = 0, batch_size_ = 8, samples_ = 1, seed_ = 1;
-  double level_ = 0, brain_mean_ = 0, even_slices_ = 0;
-  bool dropout_ = false, batch_statistics_ = false, score_ = false;
-  DeviceSettings device_;
-
+  TranslateSettings asked_;
   Inference inference_;
   PairedSettings data_;
   std::vector<std::filesystem::path> files_;  // checkpoints
@@ -87,91 +87,16 @@ class Translate : public Command {
   std::string cohort_sha256_;
 };
 
-void Translate::visit(SettingsVisitor& v) {
-  v.visit(text("run",
-               "run folder: the checkpoint `scintigen select` chose, else best, else newest; "
-               "several, comma between them: their mean, and their SD as a map"),
-          run_);
-  v.visit(text("checkpoint", "this checkpoint file instead of --run"), checkpoint_);
-  v.visit(number("step", "the run's checkpoint of this step; 0 = as --run says", 0, 1e12), step_);
-  v.visit(text("cohort", "prepared volumes: a space of `scintigen prepare`"), cohort_);
-  v.visit(text("participants", "people of --cohort; default: those that no run was trained on"),
-          participants_);
-  v.visit(text("session", "of --cohort, where modalities have several; default: the run's"),
-          session_);
-  v.visit(text("input",
-               "instead of --cohort: NIfTI files on one grid, one for each modality of the "
-               "run in its order"),
-          input_);
-  v.visit(text("mask", "with --input: brain mask on the same grid"), mask_);
-  v.visit(required(text("out", "folder to make: must not exist or be empty")), out_);
-  v.visit(
-      choice("counts",
-             "way back from slices scaled to (-1,1): profile = the training people's brightness "
-             "by place in the brain; input = the same, corrected by the input's; none = each "
-             "slice in [0,1]",
-             {"profile", "input", "none"}),
-      counts_);
-  v.visit(number("level",
-                 "of the counts, in the target's unit: geometric mean of the slices' "
-                 "maxima; 0 = the training people's median",
-                 0, 1e12),
-          level_);
-  v.visit(number("brain_mean", "mean in the brain that the volume is brought to instead; 0 = off",
-                 0, 1e12),
-          brain_mean_);
-  v.visit(choice("planes",
-                 "which to translate: brain = all that hold brain; trained = as many as training "
-                 "took; all",
-                 {"brain", "trained", "all"}),
-          planes_);
-  v.visit(number("even_slices",
-                 "brightness of neighbouring slices is evened over so many planes (SD of a "
-                 "Gaussian); 0 = off",
-                 0, 100),
-          even_slices_);
-  v.visit(flag("dropout", "keep dropout at inference (Isola 2017 does)"), dropout_);
-  v.visit(flag("batch_statistics",
-               "normalise by the statistics of the slices translated together (Isola 2017 does, "
-               "with batches of 1)"),
-          batch_statistics_);
-  v.visit(number("samples", "of dropout: their mean is written, and their SD as a map", 1, 1000),
-          samples_);
-  v.visit(number("batch_size", "slices translated together", 1, 256), batch_size_);
-  v.visit(number("seed", "of dropout", 0, 9e15), seed_);
-  v.visit(flag("score", "compare with the real target of --cohort, and with three baselines"),
-          score_);
-  device_.visit(v);
-}
-
-void Translate::check_what_is_asked() const {
-  require(run_.empty() != checkpoint_.empty(),
-          "translate: {}; give --run FOLDER or --checkpoint FILE",
-          run_.empty() ? "no translator was named" : "both --run and --checkpoint were given");
-  require(step_ == 0 || !run_.empty(), "translate: --step chooses a checkpoint of --run");
-  require(cohort_.empty() != input_.empty(), "translate: {}; give --cohort FOLDER or --input FILE",
-          cohort_.empty() ? "nothing to translate" : "both --cohort and --input were given");
-  require(cohort_.empty() ? participants_.empty() && session_.empty() : mask_.empty(),
-          "translate: --participants and --session choose people of --cohort; --mask goes with "
-          "--input");
-  require(!score_ || !cohort_.empty(), "translate: --score needs a --cohort that has the target");
-  require(counts_ != "none" || (level_ == 0 && brain_mean_ == 0),
-          "translate: --counts none has no unit; leave --level and --brain-mean out");
-  require(level_ == 0 || brain_mean_ == 0,
-          "translate: --level and --brain-mean exclude each other");
-  const std::filesystem::path out(out_);
-  require(!std::filesystem::exists(out) ||
-              (std::filesystem::is_directory(out) && std::filesystem::is_empty(out)),
-          "{}: exists already; nothing is overwritten; name another --out or remove it", out_);
-}
-
 std::vector<std::filesystem::path> Translate::checkpoints() const {
-  if (!checkpoint_.empty()) return {checkpoint_};
+  if (!asked_.checkpoint.empty()) return {asked_.checkpoint};
   std::vector<std::filesystem::path> files;
-  for (const auto& run : run_) {
+  for (const auto& run : asked_.run) {
     require(std::filesystem::is_directory(run),
-            "{}: no such folder; expected a run of `scintigen train pix2pix`", run);
-    files.push_back(step_ > 0 ? checkpoint_of_step(run, step_) : chosen_checkpoint(run));
+            "{}: no such folder; expected a run of `scintigen train pix2pix` or `train "
+            "cyclegan`",
+            run);
+    files.push_back(asked_.step > 0 ? checkpoint_of_step(run, asked_.step)
+                                    : chosen_checkpoint(run));
   }
   return files;
 }
@@ -194,14 +119,14 @@ std::string Translate::role_of(const std::string& participant_id) const {
 
 std::vector<std::string> Translate::wanted_people(const VolumeCohort& cohort) const {
   const auto there = cohort.participants();
-  for (const auto& id : participants_) {
+  for (const auto& id : asked_.participants) {
     const auto near = contains(there, id) ? std::nullopt : nearest_word(id, there);
     require(contains(there, id), "--participants {}: not in {}{}", id, cohort.table.name,
             near ? "; did you mean " + *near + "?" : "");
     if (role_of(id) == "training")
       warn(fmt::format("{} was trained on: how well that works says nothing of new people", id));
   }
-  if (!participants_.empty()) return participants_;
+  if (!asked_.participants.empty()) return asked_.participants;
   std::vector<std::string> people;
   for (const auto& id : there)
     if (role_of(id) != "training") people.push_back(id);
@@ -214,7 +139,7 @@ std::vector<std::string> Translate::wanted_people(const VolumeCohort& cohort) co
 TranslateSubject Translate::subject_of(const VolumeCohort& cohort,
                                        const std::string& participant_id) const {
   TranslateSubject subject;
-  subject.person = map_person(cohort, participant_id, data_, score_);
+  subject.person = map_person(cohort, participant_id, data_, asked_.score);
   for (const auto& input : subject.person.inputs)
     require(input.voxels.isfinite().all().item<bool>(), "{}: voxels that are not finite",
             participant_id);
@@ -241,18 +166,18 @@ TranslateSubject Translate::subject_of(const VolumeCohort& cohort,
 std::vector<PlaneRange> Translate::ranges_of(const PairedPerson& person,
                                              TranslatedPerson& made) const {
   const auto planes = static_cast<size_t>(person.grid.nk);
-  if (counts_ == "none") return std::vector<PlaneRange>(planes, PlaneRange{0, 1});
+  if (asked_.counts == "none") return std::vector<PlaneRange>(planes, PlaneRange{0, 1});
   std::vector<PlaneRange> mean(planes, PlaneRange{0, 0});
   const auto runs = static_cast<double>(ensemble_.size());
   made.unit = ensemble_.front().summary().profile.unit;
   for (const auto& translator : ensemble_) {
     const auto& profile = translator.summary().profile;
-    const auto ranges = plane_ranges(profile, person, counts_, level_);
+    const auto ranges = plane_ranges(profile, person, asked_.counts, asked_.level);
     for (size_t k = 0; k < planes; ++k) {
       mean[k].low += ranges[k].low / runs;
       mean[k].high += ranges[k].high / runs;
     }
-    made.level += (level_ > 0 ? level_ : profile.level) / runs;
+    made.level += (asked_.level > 0 ? asked_.level : profile.level) / runs;
     if (profile.unit != made.unit) made.unit.clear();
   }
   return mean;
@@ -271,31 +196,42 @@ bool Translate::make(const TranslateSubject& subject, TranslatedPerson& made,
     }
   }
   made.inside = (person.brain() > 0).to(torch::kFloat);
-  const auto planes = planes_to_translate(person, planes_);
+  const auto planes = planes_to_translate(person, asked_.planes);
   for (const int64_t k : planes) made.beyond_training += person.is_chosen(k) ? 0 : 1;
   made.ranges = ranges_of(person, made);
   made.pixels =
       translate(ensemble_, person, planes, inference_, [](int64_t) { return !stop_requested(); });
   if (made.pixels.planes.empty()) return false;
+  smooth_pixels(made.pixels.mean, spacing_mm(person.grid.voxel_to_world), smoothing_mm());
+  auto translated = torch::zeros_like(made.inside);
+  for (const int64_t k : made.pixels.planes) translated[k].copy_(made.inside[k]);
+  match_pixels(made.pixels.mean, translated, summary.profile.quantiles, asked_.match);
   const auto brain = summary.profile.masked ? made.inside : torch::Tensor();
   made.counts = to_counts(made.pixels, made.ranges, brain);
-  even_slices(made.counts, made.inside, even_slices_);
+  even_slices(made.counts, made.inside, asked_.even_slices);
   if (made.pixels.deviation.defined())
     made.deviation = deviation_in_counts(made.pixels, made.ranges, brain);
-  if (brain_mean_ > 0) {
+  if (asked_.brain_mean > 0) {
     const double mean =
         made.counts.masked_select(made.inside > 0).mean(torch::kDouble).item<double>();
     require(mean > 0, "{}: the translated brain is empty; --brain-mean cannot be met", label);
-    made.counts.mul_(brain_mean_ / mean);
-    if (made.deviation.defined()) made.deviation.mul_(brain_mean_ / mean);
+    made.counts.mul_(asked_.brain_mean / mean);
+    if (made.deviation.defined()) made.deviation.mul_(asked_.brain_mean / mean);
     for (auto& range : made.ranges) {
-      range.low *= brain_mean_ / mean;
-      range.high *= brain_mean_ / mean;
+      range.low *= asked_.brain_mean / mean;
+      range.high *= asked_.brain_mean / mean;
     }
-    made.level *= brain_mean_ / mean;
+    made.level *= asked_.brain_mean / mean;
   }
   made.neighbour_difference = neighbour_difference(made.counts, made.inside);
   return true;
+}
+
+std::string Translate::method_in_words() const {
+  const auto& translator = ensemble_.front();
+  if (translator.method() == "pix2pix") return "pix2pix (Isola et al. 2017), slice by slice";
+  return fmt::format("Simple-GAN or Cycle-GAN (Zotova et al. 2021), {}",
+                     translator.pieces().patches() ? "by cubes" : "by triplets of slices");
 }
 
 Json Translate::about(RunRecord& record) const {
@@ -314,58 +250,67 @@ Json Translate::about(RunRecord& record) const {
   }
   const auto& profile = ensemble_.front().summary().profile;
   return {{"GeneratedBy", {{{"Name", "scintigen"}, {"Version", kVersion}}}},
-          {"Method", "pix2pix (Isola et al. 2017), slice by slice"},
+          {"Method", method_in_words()},
           {"Checkpoints", checkpoints},
           {"CountsRule",
-           {{"Rule", counts_},
-            {"LevelFrom", counts_ == "none" ? "none"
-                          : brain_mean_ > 0 ? "brain_mean"
-                          : level_ > 0      ? "user"
-                                            : "median of the training people"},
+           {{"Rule", asked_.counts},
+            {"LevelFrom", asked_.counts == "none" ? "none"
+                          : asked_.brain_mean > 0 ? "brain_mean"
+                          : asked_.level > 0      ? "user"
+                                                  : "median of the training people"},
             {"TrainingLevelSdLn", profile.level_sd_ln}}},
-          {"EvenSlices", even_slices_},
+          {"EvenSlices", asked_.even_slices},
+          {"SmoothingFwhm_mm", smoothing_mm()},
+          {"Match", asked_.match},
           {"Inference",
-           {{"Dropout", inference_.dropout},
+           {{"Blend", inference_.overlap == Overlap::kMean},
+            {"Dropout", inference_.dropout},
             {"BatchStatistics", inference_.batch_statistics},
             {"Samples", inference_.samples},
             {"BatchSize", inference_.batch_size},
-            {"Seed", seed_},
-            {"Precision", device_.precision}}}};
+            {"Seed", asked_.seed},
+            {"Precision", asked_.device.precision}}}};
 }
 
 int Translate::run(const std::vector<std::string>& command_line) {
-  check_what_is_asked();
+  asked_.check();
   watch_signals();
   files_ = checkpoints();
-  inference_ = {dropout_ || samples_ > 1, batch_statistics_, samples_, batch_size_,
-                static_cast<uint64_t>(seed_)};
-  const auto device = use_device(device_);
+  inference_ = {asked_.dropout || asked_.samples > 1,
+                asked_.batch_statistics,
+                asked_.samples,
+                asked_.batch_size,
+                static_cast<uint64_t>(asked_.seed),
+                asked_.blend ? Overlap::kMean : Overlap::kNone};
+  const auto device = use_device(asked_.device);
   for (const auto& file : files_)
-    ensemble_.emplace_back(file, device, compute_type(device_), inference_);
+    ensemble_.emplace_back(file, device, compute_type(asked_.device), inference_);
   require_alike(ensemble_);
+  require(!asked_.blend || ensemble_.front().method() == "cyclegan",
+          "--blend: slices of pix2pix do not overlap; leave it out");
   data_ = ensemble_.front().data();
-  if (!session_.empty()) data_.session = session_;
-  for (const auto& run : run_) people_.push_back(people_of_run(run));
+  if (!asked_.session.empty()) data_.session = asked_.session;
+  for (const auto& run : asked_.run) people_.push_back(people_of_run(run));
 
   VolumeCohort cohort;
   std::vector<std::string> people = {""};
   TranslateSubject single;
-  const std::filesystem::path folder(cohort_);
-  if (cohort_.empty()) {
-    single = subject_of_files(input_, mask_, data_);
+  const std::filesystem::path folder(asked_.cohort);
+  if (asked_.cohort.empty()) {
+    single = subject_of_files(asked_.input, asked_.mask, data_);
   } else {
     cohort = read_volume_cohort(folder);
     cohort_sha256_ = sha256_of_file(folder / "volumes.tsv");
     people = wanted_people(cohort);
   }
 
-  RunRecord record(out_, "translate", command_line, *this);
+  RunRecord record(asked_.out, "translate", command_line, *this);
   const auto shared = about(record);
-  for (const auto& file : input_) record.add_input(file);
-  if (!mask_.empty()) record.add_input(mask_);
-  if (!cohort_.empty()) record.add_input(folder / "volumes.tsv");
+  for (const auto& file : asked_.input) record.add_input(file);
+  if (!asked_.mask.empty()) record.add_input(asked_.mask);
+  if (!asked_.cohort.empty()) record.add_input(folder / "volumes.tsv");
   record.set("device", describe_device(device));
-  const std::filesystem::path out(out_);
+  const std::filesystem::path out(asked_.out);
   TranslateScores scores("translator");
   Table list{"translations.tsv",
              {"participant_id", "session", "role", "file", "unit", "level", "planes",
@@ -376,13 +321,13 @@ int Translate::run(const std::vector<std::string>& command_line) {
   for (const auto& id : people) {
     if (stop_requested()) break;
     try {
-      const auto subject = cohort_.empty() ? single : subject_of(cohort, id);
+      const auto subject = asked_.cohort.empty() ? single : subject_of(cohort, id);
       TranslatedPerson made;
       if (!make(subject, made, id)) break;
-      const bool shown = score_ && made.level > 0;
+      const bool shown = asked_.score && made.level > 0;
       write_translation(out, subject, made, data_, shared,
                         shown ? real_counts(subject.person) : torch::Tensor());
-      if (score_) scores.add(subject, made, ensemble_.front(), even_slices_);
+      if (asked_.score) scores.add(subject, made, ensemble_.front(), asked_.even_slices);
       list.add_row(
           {id.empty() ? "n/a" : id, subject.session.empty() ? "n/a" : subject.session, subject.role,
            (std::filesystem::path(subject.folder) / (subject.name + ".nii.gz")).generic_string(),
@@ -402,7 +347,7 @@ int Translate::run(const std::vector<std::string>& command_line) {
   const bool stopped = list.rows.size() + skipped.rows.size() < people.size();
   record.set("volumes", list.rows.size());
   record.finish(stopped ? "interrupted" : "finished");
-  say(fmt::format("{} of {} volumes translated: {}", list.rows.size(), people.size(), out_));
+  say(fmt::format("{} of {} volumes translated: {}", list.rows.size(), people.size(), asked_.out));
   return stopped ? kInterrupted : skipped.rows.empty() ? 0 : 1;
 }
 
@@ -411,9 +356,11 @@ int Translate::run(const std::vector<std::string>& command_line) {
 CommandEntry translate_command() {
   return {
       "translate",
-      "Translate whole volumes (MRI, PET or both to SPECT) with a trained translator",
-      "Applies a run of `train pix2pix` to people of a prepared cohort, or to NIfTI files on one "
-      "grid, slice by slice, and writes volumes on the same grid: NIfTI, a sidecar that says "
+      "Translate whole volumes (MRI, PET or both to SPECT, T1 to PET) with a trained translator",
+      "Applies a run of `train pix2pix` or `train cyclegan` to people of a prepared cohort, or to "
+      "NIfTI files on one "
+      "grid, slice by slice (triplet by triplet, cube by cube), and writes volumes on the same "
+      "grid: NIfTI, a sidecar that says "
       "synthetic and how it was made, a contact sheet, with `--samples` or several runs a map of "
       "the standard deviation, `translations.tsv`, `run.json`. Slices come back to counts by the "
       "rule of `--counts` (docs/methods.md, \"From slices to counts\"). An input that does not "

@@ -9,12 +9,10 @@
 
 #include "core/atomic_file.h"
 #include "metrics/translation_scores.h"
-#include "synthesis/tiling.h"
 
 namespace scintigen {
 namespace {
 
-constexpr int64_t kBaselineBatch = 8;
 const std::vector<std::string> kCountColumns = {
     "count_error", "count_error_known_mean", "count_error_known_scaling",
     "count_bias",  "neighbour_difference",   "neighbour_difference_real"};
@@ -116,25 +114,10 @@ void TranslateScores::add(const TranslateSubject& subject, const TranslatedPerso
 
   score(method_, made.pixels, made.counts);
   for (const auto& name : kBaselineNames) {
-    SliceTiling tiling(person.inputs, planes, data.side);
-    int64_t put = 0;
-    run_pieces(
-        tiling,
-        [&](const torch::Tensor& pieces, int64_t) {
-          std::vector<int64_t> places;
-          const auto count = static_cast<int64_t>(planes.size());
-          const int64_t first = std::max<int64_t>(0, std::min(put, count - kBaselineBatch));
-          for (int64_t n = 0; n < pieces.size(0); ++n)
-            places.push_back(
-                person.place_of(planes[static_cast<size_t>((first + n) % count)], all_places));
-          return predict(translator.summary().baselines, name, pieces, places);
-        },
-        kBaselineBatch,
-        [&](int64_t more) {
-          put += more;
-          return true;
-        });
-    TranslatedPixels pixels{tiling.volume(0), {}, planes};
+    TranslatedPixels pixels{
+        predict_volume(translator.summary().baselines, name, person, planes, data.side),
+        {},
+        planes};
     auto counts = to_counts(pixels, made.ranges,
                             translator.summary().profile.masked ? inside : torch::Tensor());
     even_slices(counts, scored, even_sigma_planes);

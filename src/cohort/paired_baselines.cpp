@@ -130,6 +130,21 @@ PairedBaselines fit_baselines(const PairedSlices& training, double pixel_mm) {
   return baselines;
 }
 
+PairedBaselines baselines_without_pairs(const PairedSlices& targets, size_t channels) {
+  PairedBaselines baselines;
+  baselines.level_mean = mean_slices(targets);
+  const double mean = baselines.level_mean.mean(torch::kDouble).item<double>();
+  const auto constant = [&](size_t maps) {
+    BlurredSum sum;
+    sum.weights.assign(maps + 1, 0);
+    sum.weights.front() = mean;
+    return sum;
+  };
+  baselines.smoothed_input = constant(channels);
+  baselines.tissue_regression = constant(channels * static_cast<size_t>(kClasses - 1));
+  return baselines;
+}
+
 torch::Tensor predict(const PairedBaselines& baselines, const std::string& name,
                       const torch::Tensor& inputs, const std::vector<int64_t>& places) {
   require(std::find(kBaselineNames.begin(), kBaselineNames.end(), name) != kBaselineNames.end(),

@@ -42,6 +42,10 @@ inline const std::vector<std::string> kBaselineNames = {"level_mean", "smoothed_
 /// Reads every training slice once. `pixel_mm`: of the slices.
 PairedBaselines fit_baselines(const PairedSlices& training, double pixel_mm);
 
+/// Of targets without inputs (`targets` lists the target as its own input): the level mean, and for
+/// both sums the targets' mean of `channels` inputs that cannot be weighted.
+PairedBaselines baselines_without_pairs(const PairedSlices& targets, size_t channels);
+
 /// inputs [B,C,S,S] in [-1,1] at `places` (PairedPerson::place_of) of the brain -> [B,1,S,S] in
 /// [-1,1]. `name`: one of kBaselineNames.
 torch::Tensor predict(const PairedBaselines& baselines, const std::string& name,

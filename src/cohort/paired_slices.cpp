@@ -44,6 +44,11 @@ void PairedSettings::visit(SettingsVisitor& v) {
           scale);
 }
 
+PixelScale::PixelScale(double low, double high)
+    : offset(static_cast<float>(low)), factor(static_cast<float>(2 / (high - low))) {}
+
+float PixelScale::padding() const { return std::clamp((*this)(0), -1.0F, 1.0F); }
+
 ScaledSlice scaled_slice(const torch::Tensor& volume, int64_t k, int64_t side, double low,
                          double high) {
   const int64_t rows = volume.size(1), columns = volume.size(2);
@@ -58,17 +63,15 @@ ScaledSlice scaled_slice(const torch::Tensor& volume, int64_t k, int64_t side, d
   slice.low = low;
   slice.high = high;
   if (!(high > low)) return slice;
-  const auto factor = static_cast<float>(2 / (high - low)), offset = static_cast<float>(low);
+  const PixelScale scale(low, high);
   const Cut down = cut_of(rows, side), across = cut_of(columns, side);
   float* const out = slice.pixels.data_ptr<float>();
-  if (down.to > 0 || across.to > 0)  // padded with the value 0 of what was masked away
-    slice.pixels.fill_(std::clamp((0 - offset) * factor - 1, -1.0F, 1.0F));
+  if (down.to > 0 || across.to > 0) slice.pixels.fill_(scale.padding());
   // Row 0 is the front and column 0 the patient's right: both axes of RAS turned round.
   for (int64_t r = 0; r < down.count; ++r) {
     const float* const from = plane + (rows - 1 - down.from - r) * columns;
     float* const to = out + (down.to + r) * side + across.to;
-    for (int64_t c = 0; c < across.count; ++c)
-      to[c] = (from[columns - 1 - across.from - c] - offset) * factor - 1;
+    for (int64_t c = 0; c < across.count; ++c) to[c] = scale(from[columns - 1 - across.from - c]);
   }
   return slice;
 }

@@ -27,6 +27,15 @@ struct PairedSettings {
   void visit(SettingsVisitor& visitor);
 };
 
+/// Values between `low` and `high` (which differ) to pixels in [-1,1].
+struct PixelScale {
+  PixelScale(double low, double high);
+  float operator()(float value) const { return (value - offset) * factor - 1; }
+  /// The pixel of the value 0 of what was masked away: what pieces are padded with.
+  float padding() const;
+  float offset, factor;
+};
+
 /// A slice on the network's side of things: [rows front to back, columns patient right to left].
 struct ScaledSlice {
   torch::Tensor pixels;      ///< float32 [side,side] in [-1,1]

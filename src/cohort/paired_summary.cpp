@@ -12,6 +12,18 @@ namespace {
 
 const std::string kLevelMean = "summary.level_mean", kInputMean = "summary.input_mean";
 
+std::vector<InputLikeness> likenesses(const std::vector<PairedPerson>& people,
+                                      const std::vector<std::string>& modalities) {
+  std::vector<InputLikeness> learned;
+  for (size_t c = 0; c < modalities.size(); ++c) {
+    std::vector<InputPicture> pictures;
+    for (const auto& person : people)
+      pictures.push_back(picture_of(person.inputs[c].voxels, person.grid.voxel_to_world));
+    learned.push_back(learn_likeness(modalities[c], pictures));
+  }
+  return learned;
+}
+
 }  // namespace
 
 std::map<std::string, torch::Tensor> PairedSummary::tensors() const {
@@ -33,14 +45,19 @@ PairedSummary summarise(const PairedSlices& training) {
   PairedSummary summary;
   const auto& settings = training.settings();
   summary.profile = fit_target_profile(training.people(), settings);
-  for (size_t c = 0; c < settings.inputs.size(); ++c) {
-    std::vector<InputPicture> pictures;
-    for (const auto& person : training.people())
-      pictures.push_back(picture_of(person.inputs[c].voxels, person.grid.voxel_to_world));
-    summary.inputs.push_back(learn_likeness(settings.inputs[c], pictures));
-  }
+  summary.inputs = likenesses(training.people(), settings.inputs);
   const auto spacing = spacing_mm(training.people().front().grid.voxel_to_world);
   summary.baselines = fit_baselines(training, spacing[0]);
+  return summary;
+}
+
+PairedSummary summarise_unpaired(const std::vector<PairedPerson>& sources,
+                                 const std::vector<std::string>& modalities,
+                                 const PairedSlices& targets) {
+  PairedSummary summary;
+  summary.profile = fit_target_profile(targets.people(), targets.settings());
+  summary.inputs = likenesses(sources, modalities);
+  summary.baselines = baselines_without_pairs(targets, modalities.size());
   return summary;
 }
 

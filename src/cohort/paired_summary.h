@@ -28,6 +28,12 @@ struct PairedSummary {
 /// Reads the training people's volumes twice.
 PairedSummary summarise(const PairedSlices& training);
 
+/// Of people who have no pairs: inputs from `sources`, all about the target from `targets`, whose
+/// settings name the target as the one input.
+PairedSummary summarise_unpaired(const std::vector<PairedPerson>& sources,
+                                 const std::vector<std::string>& modalities,
+                                 const PairedSlices& targets);
+
 /// throws  Error beginning with `where`: something missing or of another size
 PairedSummary read_summary(const std::map<std::string, torch::Tensor>& tensors,
                            const std::string& json, const PairedSettings& settings,

@@ -141,6 +141,21 @@ bool is_masked(const PairedPerson& person) {
   return true;
 }
 
+/// Mean of the people's quantiles of pixels in [-1,1] in the brain; empty where somebody has none.
+std::vector<double> mean_quantiles(const std::vector<PairedPerson>& people) {
+  std::vector<double> mean(kQuantiles, 0);
+  for (const auto& person : people) {
+    const auto& target = person.target;
+    const auto inside = target.voxels.masked_select(person.brain() > 0);
+    if (inside.numel() == 0 || !(target.high > target.low)) return {};
+    const auto values = quantiles_of(inside);
+    for (size_t q = 0; q < kQuantiles; ++q)
+      mean[q] += ((values[q] - target.low) / (target.high - target.low) * 2 - 1) /
+                 static_cast<double>(people.size());
+  }
+  return mean;
+}
+
 std::pair<double, double> in_unit(const PairedPerson& person, int64_t k,
                                   const std::pair<double, double>& stored) {
   const auto& pairs = person.target_to_unit;
@@ -152,6 +167,22 @@ std::pair<double, double> in_unit(const PairedPerson& person, int64_t k,
 }
 
 }  // namespace
+
+std::vector<double> quantiles_of(const torch::Tensor& values) {
+  require(values.numel() > 0, "quantiles of no value");
+  const auto sorted = std::get<0>(at::sort(values.flatten().to(torch::kFloat))).contiguous();
+  const float* const at = sorted.data_ptr<float>();
+  const auto last = static_cast<double>(sorted.numel() - 1);
+  std::vector<double> quantiles;
+  for (size_t q = 0; q < kQuantiles; ++q) {
+    const double rank = last * static_cast<double>(q) / static_cast<double>(kQuantiles - 1);
+    const auto below = static_cast<int64_t>(rank);
+    const double part = rank - static_cast<double>(below);
+    const double low = at[below], high = at[std::min(below + 1, sorted.numel() - 1)];
+    quantiles.push_back(low + part * (high - low));
+  }
+  return quantiles;
+}
 
 TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,
                                  const PairedSettings& settings) {
@@ -209,6 +240,7 @@ TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,
     }
   }
   profile.gain = regress(columns, response);
+  if (!profile.by_slice) profile.quantiles = mean_quantiles(people);
   for (const double value : shape) profile.shape.push_back(std::exp(value));
   return profile;
 }
@@ -250,15 +282,17 @@ std::vector<PlaneRange> true_plane_ranges(const PairedPerson& person) {
 }
 
 nlohmann::ordered_json to_json(const TargetProfile& profile) {
-  return {{"unit", profile.unit},
-          {"by_slice", profile.by_slice},
-          {"masked", profile.masked},
-          {"level", profile.level},
-          {"level_sd_ln", profile.level_sd_ln},
-          {"shape", profile.shape},
-          {"floor", profile.floor},
-          {"gain", profile.gain},
-          {"input_shape", profile.input_shape}};
+  nlohmann::ordered_json json = {{"unit", profile.unit},
+                                 {"by_slice", profile.by_slice},
+                                 {"masked", profile.masked},
+                                 {"level", profile.level},
+                                 {"level_sd_ln", profile.level_sd_ln},
+                                 {"shape", profile.shape},
+                                 {"floor", profile.floor},
+                                 {"gain", profile.gain},
+                                 {"input_shape", profile.input_shape}};
+  if (!profile.quantiles.empty()) json["quantiles"] = profile.quantiles;
+  return json;
 }
 
 TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64_t places,
@@ -274,9 +308,14 @@ TargetProfile target_profile_from_json(const nlohmann::ordered_json& json, int64
     json.at("floor").get_to(profile.floor);
     json.at("gain").get_to(profile.gain);
     json.at("input_shape").get_to(profile.input_shape);
+    if (json.contains("quantiles")) json.at("quantiles").get_to(profile.quantiles);
   } catch (const nlohmann::json::exception&) {
     throw Error("{}: the profile of the targets is incomplete; the file is damaged", where);
   }
+  bool rises = profile.quantiles.empty() || profile.quantiles.size() == kQuantiles;
+  for (size_t q = 1; q < profile.quantiles.size(); ++q)
+    rises = rises && profile.quantiles[q] >= profile.quantiles[q - 1];
+  require(rises, "{}: the quantiles of the targets are not {} rising numbers", where, kQuantiles);
   if (!profile.known()) return profile;
   const auto count = static_cast<size_t>(places);
   bool fits = profile.shape.size() == count && profile.floor.size() == count &&

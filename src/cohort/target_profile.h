@@ -11,6 +11,8 @@
 // Does: learn the rule from training people, apply it.  Does not: touch a voxel.
 // Checked tests/cohort/test_target_profile.cpp
 #pragma once
+#include <torch/types.h>
+
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -30,8 +32,17 @@ struct TargetProfile {
   std::vector<double> shape, floor;              ///< [places]
   std::vector<double> gain;                      ///< [channels]
   std::vector<std::vector<double>> input_shape;  ///< [channels][places], ln, mean 0
+  /// Of targets scaled by volume: mean over people of the quantiles_of() their pixels in the brain,
+  /// which is the histogram that lies in the middle of theirs. Empty otherwise.
+  std::vector<double> quantiles;
   bool known() const { return level > 0; }
 };
+
+constexpr size_t kQuantiles = 257;
+
+/// [kQuantiles] values at equal steps of rank from the least to the largest, linear between ranks.
+/// throws  Error: no value
+std::vector<double> quantiles_of(const torch::Tensor& values);
 
 /// Learned at places_of(people) of the people's chosen planes.
 TargetProfile fit_target_profile(const std::vector<PairedPerson>& people,

@@ -9,9 +9,10 @@
 #include "models/channel_kernels.h"
 #include "models/channels_last.h"
 #include "models/fused_layers.h"
-#include "models/narrow_convolution.h"
+#include "models/narrow_layers.h"
 #include "models/tile_convolution.h"
 #include "models/up_convolution.h"
+#include "models/volume_convolutions.h"
 
 namespace scintigen {
 namespace {
@@ -150,23 +151,25 @@ Tensor tiled(const Tensor& weight) { return weight.permute({1, 2, 3, 0}).contigu
 
 /// Chooses the tiles: on small maps the weights are the work, and small tiles transform them less.
 TileShape with_tiles(TileShape shape, const Tensor& x) {
-  constexpr int64_t kSmall = 16;
-  const bool small = shape.stride == 2 && shape.out_height() < kSmall;
-  const bool wide = shape.kernel == 4 && x.scalar_type() == torch::kFloat && !small;
+  constexpr int64_t kSmall = 16, kFew = 4;
+  const bool small = shape.stride == 2 ? shape.out_height() < kSmall : shape.out_height() < kFew;
+  const bool wide = x.scalar_type() == torch::kFloat && !small;
   shape.tile_outputs = wide || shape.kernel == 4 * shape.stride ? 4 : 2;
   return shape;
 }
 
-TileShape tile_shape(const Tensor& x, const Tensor& weight, int64_t stride) {
-  return with_tiles(
-      {x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0), weight.size(2), stride}, x);
+TileShape tile_shape(const Tensor& x, const Tensor& weight, int64_t stride,
+                     Border border = Border::zero) {
+  return with_tiles({x.size(0), x.size(2), x.size(3), x.size(1), weight.size(0), weight.size(2),
+                     stride, 2, border},
+                    x);
 }
 
 struct TileConvolution : torch::autograd::Function<TileConvolution> {
   static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& weight,
-                        int64_t stride) {
+                        int64_t stride, int64_t border) {
     const auto x = last(input), kernel = tiled(weight.detach());
-    const auto shape = tile_shape(x, weight, stride);
+    const auto shape = tile_shape(x, weight, stride, static_cast<Border>(border));
     auto y = empty_map(x, shape.out, shape.out_height(), shape.out_width());
     with_type(x, [&](auto type) {
       using T = decltype(type);
@@ -174,12 +177,14 @@ struct TileConvolution : torch::autograd::Function<TileConvolution> {
     });
     ctx->save_for_backward({x, weight});
     ctx->saved_data["stride"] = stride;
+    ctx->saved_data["border"] = border;
     return y;
   }
   static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
     const auto saved = ctx->get_saved_variables();
     const auto &x = saved[0], kernel = tiled(saved[1].detach()), g = last(grads[0]);
-    const auto shape = tile_shape(x, saved[1], ctx->saved_data["stride"].toInt());
+    const auto shape = tile_shape(x, saved[1], ctx->saved_data["stride"].toInt(),
+                                  static_cast<Border>(ctx->saved_data["border"].toInt()));
     const auto gx = ctx->needs_input_grad(0) ? torch::empty_like(x) : Tensor();
     const auto gkernel = ctx->needs_input_grad(1) ? torch::empty_like(kernel) : Tensor();
     with_type(x, [&](auto type) {
@@ -187,14 +192,13 @@ struct TileConvolution : torch::autograd::Function<TileConvolution> {
       tile_convolution_backward(shape, data<T>(g), data<T>(x), data<float>(kernel), data<T>(gx),
                                 data<float>(gkernel));
     });
-    return {gx, gkernel.defined() ? gkernel.permute({3, 0, 1, 2}) : Tensor(), {}};
+    return {gx, gkernel.defined() ? gkernel.permute({3, 0, 1, 2}) : Tensor(), {}, {}};
   }
 };
 
-bool tiles_apply(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
-                 int64_t padding) {
+bool tiles_apply(const Tensor& x, const Tensor& weight, int64_t stride, int64_t padding) {
   const int64_t side = weight.size(2);
-  return padding == 1 && !bias.defined() && weight.size(3) == side &&
+  return padding == 1 && weight.size(3) == side &&
          ((side == 3 && stride == 1) || (side == 4 && stride <= 2)) &&
          weight.scalar_type() == torch::kFloat &&
          tile_convolution_applies(tile_shape(x, weight, stride),
@@ -256,92 +260,54 @@ struct TransposedConvolution : torch::autograd::Function<TransposedConvolution> 
   }
 };
 
-/// Which of the forms of narrow_convolution.h, and its weight as that one has it.
-struct NarrowForm {
-  NarrowShape shape;
-  Tensor taps;  // [4,4,narrow,wide]
-  bool widens;
-};
-
-struct NarrowConvolution : torch::autograd::Function<NarrowConvolution> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& input, const Tensor& taps,
-                        const NarrowShape& s, bool widens) {
-    const auto x = last(input);
-    auto y = widens ? empty_map(x, s.wide, s.wide_height, s.wide_width)
-                    : empty_map(x, s.narrow, s.height, s.width);
-    (widens ? narrow_to_wide : wide_to_narrow)(s, data<float>(x), data<float>(taps),
-                                               data<float>(y));
-    ctx->save_for_backward({x, taps});
-    ctx->saved_data["widens"] = widens;
-    ctx->saved_data["stride"] = s.stride;
-    ctx->saved_data["padding"] = s.padding;
-    return y;
-  }
-  static tensor_list backward(AutogradContext* ctx, tensor_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const auto &x = saved[0], &taps = saved[1], g = last(grads[0]);
-    const bool widens = ctx->saved_data["widens"].toBool();
-    const auto &narrow = widens ? x : g, &wide = widens ? g : x;
-    const NarrowShape s{x.size(0),
-                        narrow.size(2),
-                        narrow.size(3),
-                        narrow.size(1),
-                        wide.size(2),
-                        wide.size(3),
-                        wide.size(1),
-                        ctx->saved_data["stride"].toInt(),
-                        ctx->saved_data["padding"].toInt()};
-    Tensor gx, gtaps;
-    if (ctx->needs_input_grad(0)) {
-      gx = torch::empty_like(x);
-      (widens ? wide_to_narrow : narrow_to_wide)(s, data<float>(g), data<float>(taps),
-                                                 data<float>(gx));
-    }
-    if (ctx->needs_input_grad(1)) {
-      gtaps = torch::empty_like(taps);
-      narrow_weight_gradient(s, data<float>(narrow), data<float>(wide), data<float>(gtaps));
-    }
-    return {gx, gtaps, {}, {}};
-  }
-};
-
-bool is_4x4(const Tensor& x, const Tensor& weight) {
-  return fused(x) && x.scalar_type() == torch::kFloat && weight.scalar_type() == torch::kFloat &&
-         weight.size(2) == 4 && weight.size(3) == 4;
+/// [A,B,3,3] -> [A,B,4,4] with zeros, both in the order of tiled kernels.
+Tensor with_fourth_taps(const Tensor& weight) {
+  return torch::constant_pad_nd(tiled(weight), {0, 0, 0, 1, 0, 1}).permute({3, 0, 1, 2});
 }
 
-/// A convolution 4x4 from or to an image, if it is one.
-c10::optional<NarrowForm> narrow_form(const Tensor& x, const Tensor& weight, int64_t stride,
-                                      int64_t padding) {
-  if (!is_4x4(x, weight)) return {};
-  const int64_t height = (x.size(2) + 2 * padding - 4) / stride + 1,
-                width = (x.size(3) + 2 * padding - 4) / stride + 1;
-  const NarrowShape widening{x.size(0), x.size(2),      x.size(3), x.size(1), height,
-                             width,     weight.size(0), stride,    padding};
-  if (narrow_convolution_applies(widening))
-    return NarrowForm{widening, weight.permute({2, 3, 1, 0}).contiguous(), true};
-  // Of stride 1 it is the adjoint of a widening one with the taps in opposite order.
-  const NarrowShape narrowing{x.size(0), height,    width, weight.size(0), x.size(2),
-                              x.size(3), x.size(1), 1,     3 - padding};
-  if (stride == 1 && narrow_convolution_applies(narrowing))
-    return NarrowForm{narrowing, weight.permute({2, 3, 0, 1}).flip({0, 1}).contiguous(), false};
-  return {};
+/// A convolution 3x3 of stride 2 is one of 4x4 whose last taps are 0, where that one's tiles of 4x4
+/// outputs (100 products instead of 144) can be had. Else the weight as it is.
+Tensor halving_kernel(const Tensor& x, const Tensor& weight, int64_t stride, int64_t padding,
+                      Border border) {
+  if (stride != 2 || padding != 1 || border != Border::zero || weight.size(2) != 3 ||
+      x.size(2) % 2 != 0 || x.size(3) % 2 != 0 || weight.size(0) % 32 != 0 || x.size(1) % 32 != 0 ||
+      x.scalar_type() != torch::kFloat || weight.scalar_type() != torch::kFloat)
+    return weight;
+  return with_fourth_taps(weight);
 }
 
-c10::optional<NarrowForm> narrow_transposed_form(const Tensor& x, const Tensor& weight) {
-  const NarrowShape shape{x.size(0), 2 * x.size(2), 2 * x.size(3), weight.size(1),
-                          x.size(2), x.size(3),     x.size(1),     2,
-                          1};
-  if (!is_4x4(x, weight) || !narrow_convolution_applies(shape)) return {};
-  return NarrowForm{shape, weight.permute({2, 3, 1, 0}).contiguous(), false};
+/// x with its border, which is not zero, around it: [N,C,(D + 2 p,)H + 2 p,W + 2 p].
+Tensor bordered(const Tensor& x, int64_t padding, Border border) {
+  const std::vector<int64_t> around(static_cast<size_t>(2 * (x.dim() - 2)), padding);
+  // LibTorch 1.13 has neither in bfloat16 on the CPU.
+  const auto wide = x.scalar_type() == torch::kBFloat16 ? x.to(torch::kFloat) : x;
+  const bool volume = x.dim() == 5;
+  const auto made =
+      border == Border::reflect
+          ? (volume ? at::reflection_pad3d(wide, around) : at::reflection_pad2d(wide, around))
+          : (volume ? at::replication_pad3d(wide, around) : at::replication_pad2d(wide, around));
+  return made.to(x.scalar_type());
 }
 
-Tensor with_bias(const Tensor& y, const Tensor& bias) {
-  return bias.defined() ? y + bias.to(y.scalar_type()).view({1, -1, 1, 1}) : y;
+Tensor plain_convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
+                         int64_t padding, Border border) {
+  const auto kernel = weight.to(x.scalar_type()),
+             offset = bias.defined() ? bias.to(x.scalar_type()) : bias;
+  const bool zeros = border == Border::zero;
+  const auto in = zeros ? x : bordered(x, padding, border);
+  const auto sides = static_cast<size_t>(x.dim() - 2);
+  const std::vector<int64_t> strides(sides, stride), paddings(sides, zeros ? padding : 0);
+  return x.dim() == 5 ? at::conv3d(in, kernel, offset, strides, paddings)
+                      : at::conv2d(in, kernel, offset, strides, paddings);
 }
 
-Tensor apply(const NarrowForm& form, const Tensor& x, const Tensor& bias) {
-  return with_bias(NarrowConvolution::apply(x, form.taps, form.shape, form.widens), bias);
+Tensor plain_transposed(const Tensor& x, const Tensor& weight) {
+  const auto kernel = weight.to(x.scalar_type());
+  const auto sides = static_cast<size_t>(x.dim() - 2);
+  const std::vector<int64_t> strides(sides, 2), paddings(sides, 1),
+      more(sides, weight.size(2) == 3 ? 1 : 0);
+  return x.dim() == 5 ? at::conv_transpose3d(x, kernel, {}, strides, paddings, more)
+                      : at::conv_transpose2d(x, kernel, {}, strides, paddings, more);
 }
 
 }  // namespace
@@ -354,28 +320,25 @@ Tensor up_convolution(const Tensor& x, const Tensor& weight) {
 }
 
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
-                   int64_t padding) {
-  if (const auto narrow = narrow_form(x, weight, stride, padding)) return apply(*narrow, x, bias);
-  if (fused(x)) {
-    return tiles_apply(x, weight, bias, stride, padding)
-               ? TileConvolution::apply(x, weight, stride)
-               : Convolution::apply(x, weight, maybe(bias), stride, padding);
-  }
-  return torch::conv2d(x, weight.to(x.scalar_type()),
-                       bias.defined() ? bias.to(x.scalar_type()) : bias,
-                       at::IntArrayRef{stride, stride}, at::IntArrayRef{padding, padding});
+                   int64_t padding, Border border) {
+  if (!fused(x)) return plain_convolution(x, weight, bias, stride, padding, border);
+  if (x.dim() == 5) return with_bias(volume_convolution(x, weight, stride, padding, border), bias);
+  if (const auto y = narrow_convolution(x, weight, stride, padding, border); y.defined())
+    return with_bias(y, bias);
+  const auto kernel = halving_kernel(x, weight, stride, padding, border);
+  if (tiles_apply(x, kernel, stride, padding))
+    return with_bias(TileConvolution::apply(x, kernel, stride, static_cast<int64_t>(border)), bias);
+  if (border == Border::zero) return Convolution::apply(x, weight, maybe(bias), stride, padding);
+  return Convolution::apply(bordered(x, padding, border), weight, maybe(bias), stride, 0);
 }
 
 Tensor transposed_convolution(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (const auto narrow = narrow_transposed_form(x, weight)) return apply(*narrow, x, bias);
-  Tensor y;
-  if (fused(x)) {
-    y = TransposedConvolution::apply(x, weight);
-  } else {
-    y = torch::conv_transpose2d(x, weight.to(x.scalar_type()), {}, at::IntArrayRef{2, 2},
-                                at::IntArrayRef{1, 1});
-  }
-  return with_bias(y, bias);
+  if (!fused(x)) return with_bias(plain_transposed(x, weight), bias);
+  if (x.dim() == 5) return with_bias(volume_transposed_convolution(x, weight), bias);
+  if (const auto y = narrow_transposed_convolution(x, weight); y.defined())
+    return with_bias(y, bias);
+  const bool odd = weight.size(2) == 3;  // the fourth tap is 0
+  return with_bias(TransposedConvolution::apply(x, odd ? with_fourth_taps(weight) : weight), bias);
 }
 
 }  // namespace scintigen

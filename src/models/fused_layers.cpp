@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "models/channel_affine.h"
 #include "models/channel_kernels.h"
 #include "models/channels_last.h"
 #include "models/unet_layers.h"
@@ -20,18 +21,6 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 std::atomic<bool> plain_layers{false};
-
-/// Per channel, float32, rows of one tensor [4,C]: mean used, 1 / deviation, and y = scale x +
-/// shift.
-struct Affine {
-  explicit Affine(Tensor saved) : rows(std::move(saved)) {}
-  float* row(int64_t i) const { return rows.data_ptr<float>() + i * rows.size(1); }
-  float* mean() const { return row(0); }
-  float* inverse() const { return row(1); }
-  float* scale() const { return row(2); }
-  float* shift() const { return row(3); }
-  Tensor rows;
-};
 
 // Plain loops: a handful of operators on 64 numbers would cost more than the pass over the map.
 Affine normalisation(const Tensor& x, const NormState& norm) {
@@ -64,36 +53,6 @@ Affine normalisation(const Tensor& x, const NormState& norm) {
   }
   return affine;
 }
-
-/// From sum = sum of gz and moment = sum of gz (x - mean): gradients of weight and bias, and gx = a
-/// gz + b x + c.
-struct NormGradient {
-  NormGradient(const Affine& affine, int64_t total_rows, bool in_training)
-      : sum(torch::empty({affine.rows.size(1)}, torch::kFloat)),
-        moment(torch::empty_like(sum)),
-        factors(torch::zeros({2, sum.size(0)}, torch::kFloat)),
-        used(affine),
-        rows(total_rows),
-        training(in_training) {}
-  void finish() {
-    const int64_t channels = sum.size(0);
-    auto *s = data<float>(sum), *m = data<float>(moment), *fb = b(), *fc = c();
-    const auto n = static_cast<float>(rows);
-    for (int64_t i = 0; i < channels; ++i) {
-      m[i] *= used.inverse()[i];
-      if (!training) continue;
-      fb[i] = -used.scale()[i] * used.inverse()[i] * m[i] / n;
-      fc[i] = -used.scale()[i] * s[i] / n - fb[i] * used.mean()[i];
-    }
-  }
-  float* a() const { return used.scale(); }
-  float* b() const { return data<float>(factors); }
-  float* c() const { return data<float>(factors) + sum.size(0); }
-  Tensor sum, moment, factors;  // after finish(): gradient of bias, of weight
-  Affine used;
-  int64_t rows;
-  bool training;
-};
 
 /// Finishes `norm` and answers the gradient of x, undefined unless asked for; the rows of g, the
 /// gradient of leaky(norm(x)), are g_step apart.
@@ -276,16 +235,35 @@ bool fused(const Tensor& x) {
          (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16);
 }
 
+namespace {
+
+/// work(x, residual) on planes, its result in the shape of x.
+template <class Work>
+Tensor by_plane(const Tensor& x, const Tensor& residual, const Work& work) {
+  if (x.dim() != 5) return work(x, residual);
+  return as_volumes(work(as_planes(x), residual.defined() ? as_planes(residual) : residual),
+                    x.size(0));
+}
+
+}  // namespace
+
 Tensor norm_leaky(const Tensor& x, const NormState& norm, double slope, const Tensor& residual) {
-  if (fused(x)) return NormLeaky::apply(x, norm.weight, norm.bias, maybe(residual), norm, slope);
+  if (fused(x)) {
+    return by_plane(x, residual, [&](const Tensor& map, const Tensor& added) {
+      return NormLeaky::apply(map, norm.weight, norm.bias, maybe(added), norm, slope);
+    });
+  }
   const auto y = torch::leaky_relu(plain_norm(x, norm), slope).to(x.scalar_type());
   return residual.defined() ? y + residual : y;
 }
 
 Tensor bias_leaky(const Tensor& x, const Tensor& bias, double slope) {
-  if (fused(x)) return BiasLeaky::apply(x, maybe(bias), slope);
-  return torch::leaky_relu(bias.defined() ? x + bias.to(x.scalar_type()).view({1, -1, 1, 1}) : x,
-                           slope);
+  if (fused(x)) {
+    return by_plane(x, {}, [&](const Tensor& map, const Tensor&) {
+      return BiasLeaky::apply(map, maybe(bias), slope);
+    });
+  }
+  return torch::leaky_relu(with_bias(x, bias), slope);
 }
 
 Tensor join_rectified(const Tensor& skip, const Tensor& x, const NormState& norm) {

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 
+#include "models/border.h"
+
 namespace scintigen {
 
 /// Batch norm's parameters and statistics for one call. In training the running statistics are
@@ -21,9 +23,19 @@ struct NormState {
   bool training;
 };
 
-/// leaky_relu(batch_norm(x)) [+ residual]. x, residual [N,C,H,W]; slope 0..1.
+/// leaky_relu(batch_norm(x)) [+ residual]. x, residual [N,C,H,W] or [N,C,D,H,W]; slope 0..1 (1: no
+/// activation).
 torch::Tensor norm_leaky(const torch::Tensor& x, const NormState& norm, double slope,
                          const torch::Tensor& residual = {});
+
+/// leaky_relu(instance_norm(x + bias)) [+ residual], without weights, statistics of each image and
+/// channel. Shapes as norm_leaky. The mean takes bias [C] (may be undefined) away again: the fused
+/// form leaves it out and its gradient is 0.
+torch::Tensor instance_leaky(const torch::Tensor& x, const torch::Tensor& bias, double epsilon,
+                             double slope, const torch::Tensor& residual = {});
+
+/// leaky_relu(x + bias): bias [C] or undefined. Shapes as norm_leaky.
+torch::Tensor bias_leaky(const torch::Tensor& x, const torch::Tensor& bias, double slope);
 
 /// glu(batch_norm(x)): x [N,2C,H,W] -> [N,C,H,W], first half times sigmoid of the second.
 torch::Tensor norm_gate(const torch::Tensor& x, const NormState& norm);
@@ -37,13 +49,17 @@ torch::Tensor norm_gate(const torch::Tensor& x, const NormState& norm);
 /// products as the plain form, added in another order.
 torch::Tensor up_convolution(const torch::Tensor& x, const torch::Tensor& weight);
 
-/// Convolution in the type of x: weight [O,I,k,k] and bias (may be undefined) are cast to it.
+/// Convolution in the type of x: x [N,I,H,W] and weight [O,I,k,k], or x [N,I,D,H,W] and weight
+/// [O,I,k,k,k]; weight and bias (may be undefined) are cast to it. `border`: what lies in the
+/// padding.
 torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
-                          const torch::Tensor& bias, int64_t stride, int64_t padding);
+                          const torch::Tensor& bias, int64_t stride, int64_t padding,
+                          Border border = Border::zero);
 
-/// Transposed convolution 4x4, stride 2, padding 1: x [N,I,H,W], weight [I,O,4,4], bias [O] or
-/// undefined -> [N,O,2H,2W]. It is the adjoint of a convolution, and computed as that one's
-/// gradient (and its gradients as that one's result): LibTorch 1.13's own is slow on the CPU.
+/// Transposed convolution of stride 2 and padding 1 that doubles the sides: weight [I,O,4,4], or
+/// [I,O,3,3] or [I,O,3,3,3] with output padding 1; x [N,I,(D,)H,W], bias [O] or undefined ->
+/// [N,O,(2D,)2H,2W]. It is the adjoint of a convolution, and computed as that one's gradient (and
+/// its gradients as that one's result): LibTorch 1.13's own is slow on the CPU.
 torch::Tensor transposed_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                      const torch::Tensor& bias);
 

@@ -5,6 +5,8 @@
 
 #include <cmath>
 
+#include "core/error.h"
+
 namespace scintigen {
 namespace {
 
@@ -16,10 +18,16 @@ torch::Tensor as_matrix(const torch::Tensor& weight, bool transposed) {
 
 /// A weight of torch.nn's shape in the memory order of its role.
 torch::Tensor empty_kernel(const std::vector<int64_t>& shape, KernelRole role) {
+  const bool tiles = role == KernelRole::tiled || role == KernelRole::tiled_transposed;
+  if (shape.size() == 5 && tiles) {
+    const int64_t a = shape[0], b = shape[1], h = shape[3], w = shape[4];
+    return torch::empty_strided(shape, {1, h * w * a, b * h * w * a, w * a, a});
+  }
   if (shape.size() != 4) return torch::empty(shape);
   const int64_t a = shape[0], b = shape[1], h = shape[2], w = shape[3];
   switch (role) {
     case KernelRole::tiled:
+    case KernelRole::tiled_transposed:
       return torch::empty_strided(shape, {1, h * w * a, w * a, a});
     case KernelRole::transposed:
       return torch::empty_strided(shape, {1, a, w * a * b, a * b});
@@ -33,6 +41,11 @@ Kernel kernel(std::vector<int64_t> shape, bool with_bias, const LayerSettings& s
   return Kernel(std::move(shape), with_bias, settings, role);
 }
 
+/// Whether the second axis of the weight is the output's.
+bool transposes(KernelRole role) {
+  return role == KernelRole::transposed || role == KernelRole::tiled_transposed;
+}
+
 torch::Tensor unit(const torch::Tensor& x) { return x / x.norm().clamp_min(1e-12); }
 
 }  // namespace
@@ -44,7 +57,7 @@ KernelImpl::KernelImpl(std::vector<int64_t> shape, bool with_bias, const LayerSe
   for (size_t i = 2; i < shape.size(); ++i) receptive *= shape[i];
   const double limit = std::sqrt(6.0 / static_cast<double>((shape[0] + shape[1]) * receptive));
   weight = register_parameter("weight", empty_kernel(shape, role).uniform_(-limit, limit));
-  const int64_t out = shape[role == KernelRole::transposed ? 1 : 0];
+  const int64_t out = shape[transposes(role) ? 1 : 0];
   if (with_bias) bias = register_parameter("bias", torch::zeros(out));
   if (settings.spectral_norm) {
     weight_u = register_buffer("weight_u", unit(torch::randn(out)));
@@ -54,7 +67,7 @@ KernelImpl::KernelImpl(std::vector<int64_t> shape, bool with_bias, const LayerSe
 
 torch::Tensor KernelImpl::effective_weight() {
   if (!weight_u.defined()) return weight;
-  const auto matrix = as_matrix(weight, role_ == KernelRole::transposed);
+  const auto matrix = as_matrix(weight, transposes(role_));
   if (is_training()) {
     torch::NoGradGuard no_grad;
     weight_v.copy_(unit(torch::mv(matrix.t(), weight_u)));
@@ -80,6 +93,40 @@ BatchNormImpl::BatchNormImpl(int64_t channels, const LayerSettings& settings)
 
 NormState BatchNormImpl::state() const {
   return {weight, bias, running_mean, running_var, momentum, epsilon, is_training()};
+}
+
+NormLayer NormLayer::of(const std::string& norm, int64_t channels, const LayerSettings& settings) {
+  require(norm == "batch" || norm == "instance", "norm is '{}'; expected batch or instance", norm);
+  NormLayer layer;
+  layer.instance = norm == "instance";
+  layer.epsilon = settings.epsilon;
+  if (!layer.instance) layer.batch = BatchNorm(channels, settings);
+  return layer;
+}
+
+torch::Tensor NormLayer::leaky(const torch::Tensor& x, const torch::Tensor& bias, double slope,
+                               const torch::Tensor& residual) const {
+  if (instance) return instance_leaky(x, bias, epsilon, slope, residual);
+  if (batch) return norm_leaky(x, batch->state(), slope, residual);
+  return bias_leaky(x, bias, slope);
+}
+
+void initialise_normal(torch::nn::Module& module) {
+  torch::NoGradGuard no_grad;
+  for (auto& child : module.modules(/*include_self=*/false)) {
+    if (auto* kernel = child->as<KernelImpl>()) {
+      // Drawn in torch.nn's order of elements, whatever the order in memory.
+      kernel->weight.copy_(torch::randn(kernel->weight.sizes()) * 0.02);
+      if (kernel->bias.defined()) kernel->bias.zero_();
+    } else if (auto* norm = child->as<BatchNormImpl>()) {
+      norm->weight.copy_(1 + torch::randn(norm->weight.sizes()) * 0.02);
+      norm->bias.zero_();
+    }
+  }
+}
+
+std::shared_ptr<torch::nn::Module> container(torch::nn::Module& parent, const std::string& name) {
+  return parent.register_module(name, std::make_shared<torch::nn::Module>());
 }
 
 GatedInputBlockImpl::GatedInputBlockImpl(int64_t in, int64_t out, const LayerSettings& settings)

@@ -10,6 +10,8 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "models/fused_layers.h"
@@ -26,21 +28,23 @@ struct LayerSettings {
 
 /// What a kernel is for: decides which axis is the output's and the order of its weight in memory,
 /// which is the one its arithmetic reads (the shape is torch.nn's): convolution O,k,k,I; tiled
-/// (up-convolutions, 3x3, 4x4 of stride 2) I,k,k,O; transposed k,k,O,I.
-enum class KernelRole { convolution, tiled, transposed, linear };
+/// (up-convolutions, 3x3, 4x4 of stride 2) I,k,k,O; transposed k,k,O,I; tiled_transposed O,k,k,I.
+/// In three dimensions tiled kernels have the taps of depth before all that, the others the order
+/// of their shape.
+enum class KernelRole { convolution, tiled, transposed, tiled_transposed, linear };
 
 /// Weight and bias of a convolution, transposed convolution or linear layer.
 /// weight    as torch.nn shapes it: Conv2d [out,in,k,k], ConvTranspose2d [in,out,k,k], Linear
-/// [out,in] Initial   glorot_uniform (TensorFlow 2.2's default, used by the paper): U(-a,a), a =
-/// sqrt(6/(fan_in+fan_out)); bias 0 Spectral norm as torch.nn.utils.spectral_norm (Miyato 2018):
-/// buffers weight_u, weight_v; one power iteration each
+/// [out,in]; Conv3d and ConvTranspose3d one k more. Initial   glorot_uniform (TensorFlow 2.2's
+/// default, used by the paper): U(-a,a), a = sqrt(6/(fan_in+fan_out)); bias 0 Spectral norm as
+/// torch.nn.utils.spectral_norm (Miyato 2018): buffers weight_u, weight_v; one power iteration each
 ///           training forward; the weight used is weight / (u' W v).
 struct KernelImpl : torch::nn::Module {
   KernelImpl(std::vector<int64_t> shape, bool with_bias, const LayerSettings& settings,
              KernelRole role = KernelRole::convolution);
   /// The weight to convolve with: `weight`, or with spectral norm weight / sigma.
   torch::Tensor effective_weight();
-  /// Convolves x [N,in,H,W] (roles convolution and tiled).
+  /// Convolves x [N,in,H,W] or [N,in,D,H,W] (roles convolution and tiled).
   torch::Tensor convolve(const torch::Tensor& x, int64_t stride = 1, int64_t padding = 0);
 
   torch::Tensor weight, bias, weight_u,
@@ -60,6 +64,28 @@ struct BatchNormImpl : torch::nn::Module {
   double momentum, epsilon;
 };
 TORCH_MODULE(BatchNorm);
+
+/// The norm between a convolution and its activation: batch norm, instance norm without weights, or
+/// none.
+struct NormLayer {
+  /// `norm`: batch or instance. throws  Error: another
+  static NormLayer of(const std::string& norm, int64_t channels, const LayerSettings& settings);
+  /// leaky_relu(norm(x + bias)) [+ residual]: x the convolution's result without its bias [C],
+  /// which may be undefined; slope 1: no activation. residual not where there is no norm.
+  torch::Tensor leaky(const torch::Tensor& x, const torch::Tensor& bias, double slope,
+                      const torch::Tensor& residual = {}) const;
+
+  BatchNorm batch{nullptr};  ///< null: not batch norm
+  bool instance = false;
+  double epsilon = 1e-5;
+};
+
+/// Convolution weights N(0, 0.02), batch norm weights N(1, 0.02), biases 0, as the reference starts
+/// (Isola 2017, section 6.2). Draws from LibTorch's generator.
+void initialise_normal(torch::nn::Module& module);
+
+/// A plain child of `parent`, as nn.Sequential is one in the names of a state dict.
+std::shared_ptr<torch::nn::Module> container(torch::nn::Module& parent, const std::string& name);
 
 /// First block of the generator: x [N,in] -> transposed convolution 4x4 -> batch norm -> GLU ->
 /// [N,out,4,4].

@@ -24,4 +24,15 @@ void in_parts(int64_t rows, int64_t columns, const Work& work) {
   });
 }
 
+/// The same in units, rows x columns of them: as many for every thread where rows are few and do
+/// not divide. Units lie row by row. work(first unit, last unit).
+template <class Work>
+void in_even_parts(int64_t rows, int64_t columns, const Work& work) {
+  const int64_t units = rows * columns, parts = std::min<int64_t>(units, at::get_num_threads());
+  at::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t part = begin; part < end; ++part)
+      work(part * units / parts, (part + 1) * units / parts);
+  });
+}
+
 }  // namespace scintigen

@@ -89,39 +89,69 @@ void pack_transposed_weight(const TileShape& s, const float* weight, int64_t row
   }
 }
 
-/// Adds to gx, float32. A thread takes whole images, because their tiles overlap, or some of the
-/// channels.
+/// What units first..last-1 (in_even_parts()) of rows of `columns` are: work(row, columns
+/// from..to-1), and of which columns any row of them has.
+struct Units {
+  int64_t first, last, columns;
+  int64_t from() const { return one_row() ? first % columns : 0; }
+  int64_t to() const { return one_row() ? (last - 1) % columns + 1 : columns; }
+  template <class Work>
+  void each_row(const Work& work) const {
+    for (int64_t row = first / columns; row * columns < last; ++row)
+      work(row, std::max<int64_t>(first - row * columns, 0),
+           std::min(last - row * columns, columns));
+  }
+
+ private:
+  bool one_row() const { return first / columns == (last - 1) / columns; }
+};
+
+/// Whether threads had better share the columns alone: what is done for rows is done by each of
+/// them, and what is done for columns is more.
+bool share_columns(int64_t rows, int64_t columns) {
+  return rows < columns && columns / kPanel >= at::get_num_threads();
+}
+
+/// Adds to gx, float32. A thread takes whole images or some of their channels, because tiles
+/// overlap.
 template <class T>
 void data_gradient(const TileShape& s, const T* gy, const float* weight, float* gx) {
   const int64_t products = s.products(), size = products * s.out * kPanel;
-  in_parts(s.images, s.depth() / kPanel,
-           [&](int64_t first_image, int64_t last_image, int64_t from, int64_t to) {
-             auto& memory = own<T>();
-             T* packed = memory.packed.of((to - from) * size);
-             for (int64_t k = from; k < to; ++k)
-               pack_transposed_weight(s, weight, k * kPanel, packed + (k - from) * size);
-             const int64_t end = last_image * s.tiles_of_image();
-             for (int64_t first = first_image * s.tiles_of_image(); first < end; first += kGroup) {
-               const Group group(first, end);
-               const int64_t rows = group.rows(), spread_size = products * rows * kPanel;
-               T* spread = memory.left.of(s.out / kPanel * spread_size);
-               float* sums = memory.products.of((to - from) * spread_size);
-               for (int64_t m = 0; m < s.out; m += kPanel)
-                 spread_points(s, gy, group, m, spread + m / kPanel * spread_size);
-               for (int64_t p = 0; p < products; ++p) {
-                 const LeftSide<T> left{spread + p * rows * kPanel, kPanel, kStep<T>,
-                                        kTile * kPanel, spread_size};
-                 for (int64_t k = 0; k < to - from; ++k)
-                   multiply_panel(left, packed + k * size + p * s.out * kPanel, kPanel / kStep<T>,
-                                  s.out / kPanel, rows / kTile,
-                                  sums + k * spread_size + p * rows * kPanel, kPanel,
-                                  kTile * kPanel, false);
-               }
-               for (int64_t k = from; k < to; ++k)
-                 tile_input_adjoint(s, sums + (k - from) * spread_size, group.first, group.last,
-                                    group.steps(kPanel), k * kPanel / s.in, k * kPanel % s.in, gx);
-             }
-           });
+  // Images that fill a group at least.
+  const int64_t bundle = share_columns(s.tiles(), s.depth())
+                             ? s.images
+                             : std::max<int64_t>(1, kGroup / s.tiles_of_image());
+  const int64_t bundles = (s.images + bundle - 1) / bundle;
+  in_even_parts(bundles, s.depth() / kPanel, [&](int64_t first_unit, int64_t last_unit) {
+    auto& memory = own<T>();
+    const Units units{first_unit, last_unit, s.depth() / kPanel};
+    T* packed = memory.packed.of((units.to() - units.from()) * size);
+    for (int64_t k = units.from(); k < units.to(); ++k)
+      pack_transposed_weight(s, weight, k * kPanel, packed + (k - units.from()) * size);
+    units.each_row([&](int64_t b, int64_t from, int64_t to) {
+      const int64_t end = std::min((b + 1) * bundle, s.images) * s.tiles_of_image();
+      for (int64_t first = b * bundle * s.tiles_of_image(); first < end; first += kGroup) {
+        const Group group(first, end);
+        const int64_t rows = group.rows(), spread_size = products * rows * kPanel;
+        T* spread = memory.left.of(s.out / kPanel * spread_size);
+        float* sums = memory.products.of((to - from) * spread_size);
+        for (int64_t m = 0; m < s.out; m += kPanel)
+          spread_points(s, gy, group, m, spread + m / kPanel * spread_size);
+        for (int64_t p = 0; p < products; ++p) {
+          const LeftSide<T> left{spread + p * rows * kPanel, kPanel, kStep<T>, kTile * kPanel,
+                                 spread_size};
+          for (int64_t k = from; k < to; ++k)
+            multiply_panel(left, packed + (k - units.from()) * size + p * s.out * kPanel,
+                           kPanel / kStep<T>, s.out / kPanel, rows / kTile,
+                           sums + (k - from) * spread_size + p * rows * kPanel, kPanel,
+                           kTile * kPanel, false);
+        }
+        for (int64_t k = from; k < to; ++k)
+          tile_input_adjoint(s, sums + (k - from) * spread_size, group.first, group.last,
+                             group.steps(kPanel), k * kPanel / s.in, k * kPanel % s.in, gx);
+      }
+    });
+  });
 }
 
 /// The transformed pixels and gradients of some tiles as the two sides of products over tiles.
@@ -187,33 +217,37 @@ bool tile_convolution_applies(const TileShape& s, bool bfloat16) {
 
 template <class T>
 void tile_convolution_forward(const TileShape& s, const T* x, const float* weight, T* y) {
-  const int64_t products = s.products(), depth = s.depth(),
-                groups = (s.tiles() + kGroup - 1) / kGroup;
-  in_parts(groups, s.out / kPanel,
-           [&](int64_t first_group, int64_t last_group, int64_t from, int64_t to) {
-             auto& memory = own<T>();
-             const int64_t size = products * depth * kPanel;
-             T* packed = memory.packed.of((to - from) * size);
-             for (int64_t m = from; m < to; ++m)
-               pack_weight(s, weight, m * kPanel, packed + (m - from) * size);
-             for (int64_t g = first_group; g < last_group; ++g) {
-               const Group group(g * kGroup, s.tiles());
-               const int64_t rows = group.rows();
-               const T* seen = seen_points(s, x, group, memory.left);
-               const int64_t panel = products * rows * kPanel;
-               float* sums = memory.products.of((to - from) * panel);
-               for (int64_t p = 0; p < products; ++p) {
-                 const LeftSide<T> left{seen + p * rows * depth, depth, kStep<T>, kTile * depth, 0};
-                 for (int64_t m = 0; m < to - from; ++m)
-                   multiply_panel(left, packed + m * size + p * depth * kPanel, depth / kStep<T>, 1,
-                                  rows / kTile, sums + m * panel + p * rows * kPanel, kPanel,
-                                  kTile * kPanel, false);
-               }
-               for (int64_t m = from; m < to; ++m)
-                 tile_output(s, sums + (m - from) * panel, group.first, group.last,
-                             group.steps(kPanel), m * kPanel, y);
-             }
-           });
+  const int64_t products = s.products(), depth = s.depth();
+  const int64_t bundle = share_columns(s.tiles(), s.out) ? s.tiles() : kGroup;
+  const int64_t bundles = (s.tiles() + bundle - 1) / bundle;
+  in_even_parts(bundles, s.out / kPanel, [&](int64_t first_unit, int64_t last_unit) {
+    auto& memory = own<T>();
+    const Units units{first_unit, last_unit, s.out / kPanel};
+    const int64_t size = products * depth * kPanel;
+    T* packed = memory.packed.of((units.to() - units.from()) * size);
+    for (int64_t m = units.from(); m < units.to(); ++m)
+      pack_weight(s, weight, m * kPanel, packed + (m - units.from()) * size);
+    units.each_row([&](int64_t b, int64_t from, int64_t to) {
+      const int64_t end = std::min((b + 1) * bundle, s.tiles());
+      for (int64_t first = b * bundle; first < end; first += kGroup) {
+        const Group group(first, end);
+        const int64_t rows = group.rows(), panel = products * rows * kPanel;
+        const T* seen = seen_points(s, x, group, memory.left);
+        float* sums = memory.products.of((to - from) * panel);
+        for (int64_t p = 0; p < products; ++p) {
+          const LeftSide<T> left{seen + p * rows * depth, depth, kStep<T>, kTile * depth, 0};
+          for (int64_t m = from; m < to; ++m)
+            multiply_panel(left, packed + (m - units.from()) * size + p * depth * kPanel,
+                           depth / kStep<T>, 1, rows / kTile,
+                           sums + (m - from) * panel + p * rows * kPanel, kPanel, kTile * kPanel,
+                           false);
+        }
+        for (int64_t m = from; m < to; ++m)
+          tile_output(s, sums + (m - from) * panel, group.first, group.last, group.steps(kPanel),
+                      m * kPanel, y);
+      }
+    });
+  });
 }
 
 template <class T>

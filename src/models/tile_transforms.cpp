@@ -27,6 +27,22 @@ struct ThreeTaps {
   static constexpr float kOut[2][4] = {{1, 1, 1, 0}, {0, 1, -1, -1}};
 };
 
+/// Four outputs of three taps, by the points 0, 1, -1, 2, -2 and infinity.
+struct ThreeTapsFourOutputs {
+  static constexpr int kPoints = 6, kTaps = 3, kOutputs = 4, kStride = 1;
+  static constexpr float kIn[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0},
+                                      {0, 4, -4, -1, 1, 0}, {0, -2, -1, 2, 1, 0},
+                                      {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
+  static constexpr float kTap[6][3] = {{1 / 4.f, 0, 0},
+                                       {-1 / 6.f, -1 / 6.f, -1 / 6.f},
+                                       {-1 / 6.f, 1 / 6.f, -1 / 6.f},
+                                       {1 / 24.f, 1 / 12.f, 1 / 6.f},
+                                       {1 / 24.f, -1 / 12.f, 1 / 6.f},
+                                       {0, 0, 1}};
+  static constexpr float kOut[4][6] = {
+      {1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+};
+
 /// Two outputs of two taps: y0 = d0 g0 + d1 g1 = (d0 - d1) g0 + d1 (g0 + g1), y1 = d1 (g0 + g1) -
 /// (d1 - d2) g1.
 struct TwoTaps {
@@ -209,6 +225,7 @@ SCINTIGEN_MAPS(ThreeTaps)
 SCINTIGEN_MAPS(TwoTaps)
 SCINTIGEN_MAPS(FourTaps)
 SCINTIGEN_MAPS(TwoTapsFourOutputs)
+SCINTIGEN_MAPS(ThreeTapsFourOutputs)
 SCINTIGEN_MAPS_OF(ThreeTaps, BFloat16)
 SCINTIGEN_MAPS_OF(TwoTaps, BFloat16)
 
@@ -222,6 +239,7 @@ struct Map {
 /// side x side pixels of a map, every step-th, from (top, left), which may lie outside.
 struct Square {
   int64_t image, top, left, step, side;
+  Border border = Border::zero;
   template <class T>
   bool inside(const Map<T>& map) const {
     const int64_t reach = (side - 1) * step;
@@ -232,15 +250,17 @@ struct Square {
     return {map.data + ((image * map.height + top) * map.width + left) * map.channels + channel,
             step * map.width * map.channels, step * map.channels};
   }
-  /// work(offset in the map's grid, offset in a patch [side][side][count]) of each pixel inside.
+  /// work(offset in the map, offset in a patch [side][side][count]) of each pixel that is inside or
+  /// stands for one that is.
   template <class T, class Work>
   void each_inside(const Map<T>& map, int64_t count, const Work& work) const {
-    const auto at = grid(map, 0);
     for (int64_t i = 0; i < side; ++i) {
-      for (int64_t j = 0; j < side; ++j) {
-        const int64_t row = top + i * step, column = left + j * step;
-        if (row >= 0 && row < map.height && column >= 0 && column < map.width)
-          work(i * at.row + j * at.column, (i * side + j) * count);
+      const int64_t row = border_pixel(top + i * step, map.height, border);
+      for (int64_t j = 0; row >= 0 && j < side; ++j) {
+        const int64_t column = border_pixel(left + j * step, map.width, border);
+        if (column >= 0)
+          work(((image * map.height + row) * map.width + column) * map.channels,
+               (i * side + j) * count);
       }
     }
   }
@@ -261,7 +281,7 @@ void square_to_points(Map<const T> map, const Square& square, int64_t channel, i
   T* own = patch<T>(square.side * square.side * count);
   std::fill_n(own, square.side * square.side * count, T(0));
   square.each_inside(map, count, [&](int64_t from, int64_t to) {
-    std::copy_n(grid.data + from, count, own + to);
+    std::copy_n(map.data + channel + from, count, own + to);
   });
   to_points(Matrix{}, Grid<const T>{own, square.side * count, count}, count, points, step);
 }
@@ -276,7 +296,7 @@ void points_to_square(const float* points, int64_t step, const Square& square, i
   from_points(Matrix{}, points, step, count, Grid<T>{own, square.side * count, count});
   square.each_inside(map, count, [&](int64_t to, int64_t from) {
     for (int64_t c = 0; c < count; ++c) {
-      T& at = grid.data[to + c];
+      T& at = map.data[channel + to + c];
       at = add ? T(static_cast<float>(at) + static_cast<float>(own[from + c])) : own[from + c];
     }
   });
@@ -293,6 +313,7 @@ void with_kind(const TileShape& s, const Work& work) {
   if (is(TwoTaps{})) return work(TwoTaps{});
   if constexpr (std::is_same_v<std::remove_const_t<T>, float>) {
     if (is(FourTaps{})) return work(FourTaps{});
+    if (is(ThreeTapsFourOutputs{})) return work(ThreeTapsFourOutputs{});
     if (is(TwoTapsFourOutputs{})) return work(TwoTapsFourOutputs{});
   }
   throw Error("minimal filtering: no such kernel, stride and tile");
@@ -301,8 +322,12 @@ void with_kind(const TileShape& s, const Work& work) {
 /// The pixels that a tile sees of one phase.
 Square seen_by(const TileShape& s, int64_t tile, int64_t phase) {
   const int64_t place = tile % s.tiles_of_image(), step = s.tile_outputs * s.stride;
-  return {tile / s.tiles_of_image(), place / s.tile_columns() * step + phase / s.stride - 1,
-          place % s.tile_columns() * step + phase % s.stride - 1, s.stride, s.points()};
+  return {tile / s.tiles_of_image(),
+          place / s.tile_columns() * step + phase / s.stride - 1,
+          place % s.tile_columns() * step + phase % s.stride - 1,
+          s.stride,
+          s.points(),
+          s.border};
 }
 
 /// The outputs of a tile.

@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Minimal filtering (Winograd 1980; Lavin & Gray 2016): a tile of outputs from fewer products a
 // pair of channels than its direct sum has.
-//   convolution 3x3, stride 1: tiles of 2x2 outputs from 16 products instead of 36
+//   convolution 3x3, stride 1: tiles of 2x2 outputs from 16 products instead of 36, or of 4x4 from
+//   36 instead of 144
 //   convolution 4x4, stride 1: tiles of 4x4 from 49 instead of 256
 //   convolution 4x4, stride 2: on the four phases of the input it is a 2x2 convolution; tiles of
 //   2x2 from 9 instead of 16 products each, or of 4x4 from 25 instead of 64
 // all with padding 1. Here are the linear maps around the products and their adjoints, one thread's
 // work. With 9 or 16 products coefficients are 0, 1, -1, 1/2: in float32 the result is as exact as
 // the direct sum; in bfloat16 the transformed pixels and weights are rounded too: about twice the
-// rounding noise of the direct form. With 25 and 49 products coefficients grow, and with them the
-// noise, four- and tenfold (2e-6, 5e-6 of the result): for float32 only.
+// rounding noise of the direct form. With 25, 36 and 49 products coefficients grow, and with them
+// the noise, four- to tenfold (2e-6 to 5e-6 of the result): for float32 only.
 // Tiles are numbered over images, rows and columns.
 #pragma once
 #include <c10/util/BFloat16.h>
 
 #include <cstdint>
 
+#include "models/border.h"
+
 namespace scintigen {
 
-/// N images of height x width pixels, `in` channels, padding 1, to out_height x out_width, `out`
-/// channels.
+/// N images of height x width pixels, `in` channels, padding 1 with `border` in it, to out_height x
+/// out_width, `out` channels.
 struct TileShape {
   int64_t images, height, width, in, out;
   int64_t kernel, stride;    ///< 3 and 1, 4 and 1, 4 and 2
-  int64_t tile_outputs = 2;  ///< of a tile in one direction: 2; 4 for a kernel of 4
+  int64_t tile_outputs = 2;  ///< of a tile in one direction: 2; 4 for a kernel of 4; either for 3
+  Border border = Border::zero;                                          ///< another for stride 1
   int64_t points() const { return tile_outputs + kernel / stride - 1; }  ///< in one direction
   int64_t products() const { return points() * points(); }
   int64_t phases() const { return stride * stride; }

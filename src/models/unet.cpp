@@ -24,26 +24,19 @@ LayerSettings layer_settings(double momentum, double epsilon) {
   return settings;
 }
 
-using Container = std::shared_ptr<torch::nn::Module>;
-
-/// A plain child, as nn.Sequential is one in the names of a state dict.
-Container container(torch::nn::Module& parent, const std::string& name) {
-  return parent.register_module(name, std::make_shared<torch::nn::Module>());
-}
-
 /// Weight [out,in,4,4]; channels that fill the registers lie in the order of the tiled form.
-Kernel convolution_4x4(int64_t in, int64_t out, bool bias, const LayerSettings& settings) {
-  const bool tiles = !bias && in % 32 == 0 && out % 32 == 0;
-  return Kernel(std::vector<int64_t>{out, in, 4, 4}, bias, settings,
+Kernel convolution_4x4(int64_t in, int64_t out, const LayerSettings& settings) {
+  const bool tiles = in % 32 == 0 && out % 32 == 0;
+  return Kernel(std::vector<int64_t>{out, in, 4, 4}, false, settings,
                 tiles ? KernelRole::tiled : KernelRole::convolution);
 }
 
 /// Weight [in,out,4,4], as torch.nn.ConvTranspose2d has it. Read as a convolution from `out` to
 /// `in` channels it is the one whose adjoint it is.
 Kernel transposed_4x4(int64_t in, int64_t out, bool bias, const LayerSettings& settings) {
-  const bool tiles = !bias && in % 32 == 0 && out % 32 == 0;
+  const bool tiles = in % 32 == 0 && out % 32 == 0;
   return Kernel(std::vector<int64_t>{in, out, 4, 4}, bias, settings,
-                tiles ? KernelRole::tiled : KernelRole::transposed);
+                tiles ? KernelRole::tiled_transposed : KernelRole::transposed);
 }
 
 }  // namespace
@@ -73,8 +66,8 @@ UnetGeneratorImpl::UnetGeneratorImpl(const UnetSettings& settings) : settings_(s
     const bool first = level == 0, last = level + 1 == count;
     const int64_t outside = first ? settings.inputs : width_of(level - 1);
     const int64_t inside = width_of(level);
-    here.down = sequence->register_module(first ? "0" : "1",
-                                          convolution_4x4(outside, inside, false, layers));
+    here.down =
+        sequence->register_module(first ? "0" : "1", convolution_4x4(outside, inside, layers));
     if (!first && !last) here.down_norm = sequence->register_module("2", BatchNorm(inside, layers));
     const int64_t back = first ? settings.outputs : outside;
     here.up = sequence->register_module(
@@ -125,57 +118,6 @@ torch::Tensor UnetGeneratorImpl::forward(const torch::Tensor& x, uint64_t dropou
   }
   auto& outer = levels_.front();
   return torch::tanh(transposed_convolution(y, outer.up->weight, outer.up->bias).to(torch::kFloat));
-}
-
-PatchDiscriminatorImpl::PatchDiscriminatorImpl(const PatchDiscriminatorSettings& settings) {
-  const auto layers = layer_settings(settings.batch_norm_momentum, settings.batch_norm_epsilon);
-  auto sequence = container(*this, "model");
-  int64_t channels = settings.inputs, place = 0;
-  for (int64_t n = 0; n <= settings.layers + 1; ++n) {
-    const bool first = n == 0, last = n == settings.layers + 1;
-    const int64_t out =
-        last ? 1 : settings.width * std::min<int64_t>(int64_t{1} << n, kWidestFactor);
-    Stage stage;
-    stage.stride = n < settings.layers ? 2 : 1;
-    stage.convolution = sequence->register_module(
-        std::to_string(place), convolution_4x4(channels, out, first || last, layers));
-    if (!first && !last)
-      stage.norm = sequence->register_module(std::to_string(place + 1), BatchNorm(out, layers));
-    place += first ? 2 : 3;  // convolution, [norm,] LeakyReLU
-    channels = out;
-    stages_.push_back(std::move(stage));
-  }
-  initialise_normal(*this);
-}
-
-torch::Tensor PatchDiscriminatorImpl::forward(const torch::Tensor& x) {
-  auto y = x.to(compute_type_);
-  for (auto& stage : stages_) {
-    auto& kernel = stage.convolution;
-    if (&stage == &stages_.back()) {
-      y = kernel->convolve(y, stage.stride, 1);
-    } else if (stage.norm) {
-      y = norm_leaky(kernel->convolve(y, stage.stride, 1), stage.norm->state(), kLeakySlope);
-    } else {
-      y = bias_leaky(convolution(y, kernel->weight, {}, stage.stride, 1), kernel->bias,
-                     kLeakySlope);
-    }
-  }
-  return y.to(torch::kFloat);
-}
-
-void initialise_normal(torch::nn::Module& module) {
-  torch::NoGradGuard no_grad;
-  for (auto& child : module.modules(/*include_self=*/false)) {
-    if (auto* kernel = child->as<KernelImpl>()) {
-      // Drawn in torch.nn's order of elements, whatever the order in memory.
-      kernel->weight.copy_(torch::randn(kernel->weight.sizes()) * 0.02);
-      if (kernel->bias.defined()) kernel->bias.zero_();
-    } else if (auto* norm = child->as<BatchNormImpl>()) {
-      norm->weight.copy_(1 + torch::randn(norm->weight.sizes()) * 0.02);
-      norm->bias.zero_();
-    }
-  }
 }
 
 }  // namespace scintigen

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The paired translator of Isola et al. 2017 (pix2pix): U-Net generator and patch discriminator.
+// The paired translator of Isola et al. 2017 (pix2pix): U-Net generator; the discriminator is in
+// patch_discriminator.h.
 // Source  Isola et al., CVPR 2017, section 6.1; layer tables in docs/methods.md, "Paired
 // translation".
 //         Children are named as in the public PyTorch implementation: a state dict saved there as
@@ -13,6 +14,7 @@
 
 #include "core/settings.h"
 #include "models/layers.h"
+#include "models/patch_discriminator.h"
 
 namespace scintigen {
 
@@ -53,36 +55,5 @@ struct UnetGeneratorImpl : torch::nn::Module {
   torch::ScalarType compute_type_ = torch::kFloat;
 };
 TORCH_MODULE(UnetGenerator);
-
-struct PatchDiscriminatorSettings {
-  int64_t inputs = 2;  ///< channels of input and output images together
-  int64_t width = 64;
-  int64_t layers = 3;  ///< halvings; 3 sees patches of 70 x 70
-  double batch_norm_momentum = 0.1;
-  double batch_norm_epsilon = 1e-5;
-};
-
-/// x [N,inputs,H,W] -> logits [N,1,h,w], one a patch (30 x 30 of 256 x 256 with 3 layers).
-/// Convolutions 4x4: stride 2 `layers` times, stride 1 twice; LeakyReLU 0.2; batch norm on all but
-/// the first and the last.
-struct PatchDiscriminatorImpl : torch::nn::Module {
-  explicit PatchDiscriminatorImpl(const PatchDiscriminatorSettings& settings);
-  torch::Tensor forward(const torch::Tensor& x);
-  void set_compute_type(torch::ScalarType type) { compute_type_ = type; }
-
- private:
-  struct Stage {
-    Kernel convolution{nullptr};
-    BatchNorm norm{nullptr};  ///< null: none
-    int64_t stride = 2;
-  };
-  std::vector<Stage> stages_;
-  torch::ScalarType compute_type_ = torch::kFloat;
-};
-TORCH_MODULE(PatchDiscriminator);
-
-/// Convolution weights N(0, 0.02), batch norm weights N(1, 0.02), biases 0, as the reference starts
-/// (Isola 2017, section 6.2). Draws from LibTorch's generator.
-void initialise_normal(torch::nn::Module& module);
 
 }  // namespace scintigen

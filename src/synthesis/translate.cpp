@@ -3,61 +3,18 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/random.h"
 #include "core/safetensors.h"
-#include "synthesis/checkpoint_weights.h"
 #include "synthesis/tiling.h"
 
 namespace scintigen {
 namespace {
 
-using Json = nlohmann::ordered_json;
-constexpr const char* kMethod = "pix2pix";
-
-Json metadata_json(const TensorFile& file, const std::string& key) {
-  auto json = Json::parse(metadata_at(file, key, kMethod), nullptr, /*allow_exceptions=*/false);
-  require(json.is_object(), "{}: metadata \"{}\" is not a JSON object; the file is damaged",
-          file.source, key);
-  return json;
-}
-
-/// The settings of `Part` that a larger record holds among others.
-template <class Part>
-Part part_of(const Json& record, const std::string& where) {
-  struct AsSettings : Settings {
-    Part part;
-    void visit(SettingsVisitor& visitor) override { part.visit(visitor); }
-  } settings;
-  auto known = settings_to_json(settings);
-  Json mine;
-  for (const auto& [key, value] : known.items()) {
-    require(record.contains(key), "{}: settings have no \"{}\"; was it written by another version?",
-            where, key);
-    mine[key] = record.at(key);
-  }
-  settings_from_json(settings, mine, where);
-  check_settings(settings, where);
-  return settings.part;
-}
-
-int64_t levels_of(const Json& network, int64_t side, const std::string& where) {
-  int64_t levels = 0;
-  while ((int64_t{1} << levels) < side) ++levels;
-  require(int64_t{1} << levels == side && network.value("levels", Json()) == levels,
-          "{}: slices of {} pixels do not fit a network of {} levels; the file is damaged", where,
-          side, network.value("levels", Json()).dump());
-  return levels;
-}
-
-/// Weights of the inner levels, which are most of them.
-double weights_of(const UnetSettings& network) {
-  const double widest = 8.0 * static_cast<double>(network.width);
-  return 16 * widest * widest * 3 * static_cast<double>(network.levels - 4);
-}
+constexpr int64_t kBaselineBatch = 8;
 
 /// Values per plane k of factor_k (pixel - from) + low_k, 0 where there is no slice or no brain.
 torch::Tensor by_plane(const torch::Tensor& pixels, const TranslatedPixels& made,
@@ -77,53 +34,31 @@ torch::Tensor by_plane(const torch::Tensor& pixels, const TranslatedPixels& made
 }  // namespace
 
 PairedTranslator::PairedTranslator(const std::filesystem::path& checkpoint, torch::Device device,
-                                   torch::ScalarType compute, const Inference& inference)
-    : device_(device) {
+                                   torch::ScalarType compute, const Inference& inference) {
   const auto file = read_tensors(checkpoint);
-  require_method(file, kMethod);
-  const auto training = metadata_json(file, "training");
-  data_ = part_of<PairedSettings>(training, file.source);
-  auto network = part_of<UnetSettings>(training, file.source);
-  network.inputs = static_cast<int64_t>(data_.inputs.size());
-  require(network.inputs >= 1, "{}: takes no modality; the file is damaged", file.source);
-  network.levels = levels_of(metadata_json(file, "network"), data_.side, file.source);
-  // Where weights were averaged, the average translates (as in the training's own evaluation).
-  const std::string weights = has_any(file, "average.") ? "average." : "generator.";
-  require_weights(weights_of(network), file, weights);
+  network_ = read_translator_network(file, device, compute, inference);
   require(file.metadata.count("summary") == 1,
           "{}: says nothing of its training data (metadata \"summary\"); it is of an earlier "
           "scintigen: train anew",
           file.source);
-  summary_ = read_summary(file.tensors, file.metadata.at("summary"), data_, file.source);
-  require(!inference.dropout || network.dropout > 0,
-          "{}: was trained without dropout; there is nothing to sample; leave --dropout and "
-          "--samples out, or give several runs",
-          file.source);
-  if (!inference.dropout) network.dropout = 0;
-  generator_ = UnetGenerator(network);
-  load_weights(*generator_, file, weights);
-  generator_->to(device_);
-  generator_->set_compute_type(compute);
-  generator_->set_dropout(inference.dropout);
-  generator_->train(inference.batch_statistics);
+  summary_ = read_summary(file.tensors, file.metadata.at("summary"), network_.data, file.source);
   metadata_ = file.metadata;
-}
-
-torch::Tensor PairedTranslator::operator()(const torch::Tensor& inputs, uint64_t draw) {
-  const torch::NoGradGuard no_gradients;
-  return generator_->forward(inputs.to(device_), draw).to(torch::kCPU);
 }
 
 void require_alike(const std::vector<PairedTranslator>& ensemble) {
   const auto& first = ensemble.front().data();
   for (const auto& other : ensemble) {
     const auto& data = other.data();
-    require(data.inputs == first.inputs && data.target == first.target && data.side == first.side &&
-                data.slices == first.slices && data.scale == first.scale,
-            "the runs do not fit together: {} to {} ({} slices of {} pixels, scaled by {}), and {} "
-            "to {} ({} of {}, by {})",
-            fmt::join(first.inputs, "+"), first.target, first.slices, first.side, first.scale,
-            fmt::join(data.inputs, "+"), data.target, data.slices, data.side, data.scale);
+    require(
+        data.inputs == first.inputs && data.target == first.target && data.side == first.side &&
+            data.slices == first.slices && data.scale == first.scale &&
+            other.pieces().pieces == ensemble.front().pieces().pieces &&
+            other.pieces().patch_side == ensemble.front().pieces().patch_side,
+        "the runs do not fit together: {} to {} ({} slices of {} pixels, scaled by {}, {}), and "
+        "{} to {} ({} of {}, by {}, {})",
+        fmt::join(first.inputs, "+"), first.target, first.slices, first.side, first.scale,
+        ensemble.front().pieces().pieces, fmt::join(data.inputs, "+"), data.target, data.slices,
+        data.side, data.scale, other.pieces().pieces);
   }
 }
 
@@ -138,11 +73,51 @@ std::vector<int64_t> planes_to_translate(const PairedPerson& person, const std::
   return planes;
 }
 
+std::unique_ptr<VolumeTiling> make_tiling(const PairedPerson& person, const PairedSettings& data,
+                                          const PieceSettings& pieces,
+                                          const std::vector<int64_t>& planes, Overlap overlap,
+                                          int64_t outputs) {
+  if (pieces.pieces == kSlicePieces)
+    return std::make_unique<SliceTiling>(person.inputs, planes, data.side, outputs);
+  const auto& input = person.inputs.front();
+  if (pieces.patches())
+    return std::make_unique<PatchTiling>(input, pieces.patch_side, overlap, outputs);
+  require(!planes.empty(), "triplets: no plane to translate");
+  return std::make_unique<TripletTiling>(input, planes.front(), planes.back() - planes.front() + 1,
+                                         data.side, overlap, outputs);
+}
+
+torch::Tensor predict_volume(const PairedBaselines& baselines, const std::string& name,
+                             const PairedPerson& person, const std::vector<int64_t>& planes,
+                             int64_t side) {
+  SliceTiling tiling(person.inputs, planes, side);
+  const int64_t all_places = baselines.level_mean.size(0);
+  const auto count = static_cast<int64_t>(planes.size());
+  int64_t put = 0;
+  run_pieces(
+      tiling,
+      [&](const torch::Tensor& pieces, int64_t) {
+        std::vector<int64_t> places;
+        const int64_t first = std::max<int64_t>(0, std::min(put, count - kBaselineBatch));
+        for (int64_t n = 0; n < pieces.size(0); ++n)
+          places.push_back(
+              person.place_of(planes[static_cast<size_t>((first + n) % count)], all_places));
+        return predict(baselines, name, pieces, places);
+      },
+      kBaselineBatch,
+      [&](int64_t more) {
+        put += more;
+        return true;
+      });
+  return tiling.volume(0);
+}
+
 TranslatedPixels translate(std::vector<PairedTranslator>& ensemble, const PairedPerson& person,
                            const std::vector<int64_t>& planes, const Inference& inference,
                            const std::function<bool(int64_t)>& done) {
   const auto draws = inference.samples * static_cast<int64_t>(ensemble.size());
-  SliceTiling tiling(person.inputs, planes, ensemble.front().data().side, draws > 1 ? 2 : 1);
+  const auto tiling = make_tiling(person, ensemble.front().data(), ensemble.front().pieces(),
+                                  planes, inference.overlap, draws > 1 ? 2 : 1);
   const auto network = [&](const torch::Tensor& pieces, int64_t batch) {
     // Welford's sums: squares of numbers near -1 would cancel.
     torch::Tensor mean, squares;
@@ -165,9 +140,9 @@ TranslatedPixels translate(std::vector<PairedTranslator>& ensemble, const Paired
     return torch::cat({mean, (squares / static_cast<double>(n - 1)).sqrt()}, 1);
   };
   TranslatedPixels pixels;
-  if (!run_pieces(tiling, network, inference.batch_size, done)) return pixels;
-  pixels.mean = tiling.volume(0);
-  if (draws > 1) pixels.deviation = tiling.volume(1);
+  if (!run_pieces(*tiling, network, inference.batch_size, done)) return pixels;
+  pixels.mean = tiling->volume(0);
+  if (draws > 1) pixels.deviation = tiling->volume(1);
   pixels.planes = planes;
   return pixels;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trained paired translator and whole volumes: volume in, volume out on the same grid.
 //   PairedTranslator   the network of a checkpoint, and how it is run
-//   translate()        a person's inputs -> pixels in [-1,1] by slices (synthesis/tiling.h)
+//   translate()        a person's inputs -> pixels in [-1,1] by pieces (synthesis/tiling.h)
 //   to_counts()        pixels -> the target's unit (cohort/target_profile.h)
 //   even_slices()      neighbouring slices of like brightness
 // Does not: read or write scans (cli/translate.cpp).
@@ -12,23 +12,15 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "cohort/paired_summary.h"
-#include "models/unet.h"
+#include "synthesis/tiling.h"
+#include "synthesis/translator_network.h"
 
 namespace scintigen {
-
-/// How the network is run. Defaults: running statistics and no dropout, one answer for one input.
-/// Isola et al. 2017, section 3.3: dropout and the batch's own statistics at inference too.
-struct Inference {
-  bool dropout = false;
-  bool batch_statistics = false;
-  int64_t samples = 1;  ///< of dropout: mean and SD of so many
-  int64_t batch_size = 8;
-  uint64_t seed = 1;  ///< of dropout: masks are a function of seed, run, sample and batch
-};
 
 class PairedTranslator {
  public:
@@ -37,20 +29,22 @@ class PairedTranslator {
   ///         network settings that do not fit the tensors; dropout of a network trained without
   PairedTranslator(const std::filesystem::path& checkpoint, torch::Device device,
                    torch::ScalarType compute, const Inference& inference);
-  /// inputs [B,C,S,S] in [-1,1], CPU -> [B,1,S,S] in (-1,1), CPU. `draw` chooses the dropout.
-  torch::Tensor operator()(const torch::Tensor& inputs, uint64_t draw);
+  /// pieces [B,C,...] in [-1,1], CPU -> [B,O,...] in (-1,1), CPU. `draw` chooses the dropout.
+  torch::Tensor operator()(const torch::Tensor& pieces, uint64_t draw) {
+    return network_.forward(pieces, draw);
+  }
 
-  const PairedSettings& data() const { return data_; }
+  const std::string& method() const { return network_.method; }
+  const PairedSettings& data() const { return network_.data; }
+  const PieceSettings& pieces() const { return network_.pieces; }
   const PairedSummary& summary() const { return summary_; }
   /// The checkpoint's own: "step", "epoch", "cohort", "network", ... (docs/file_formats.md).
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
 
  private:
-  PairedSettings data_;
+  TranslatorNetwork network_;
   PairedSummary summary_;
   std::map<std::string, std::string> metadata_;
-  UnetGenerator generator_{nullptr};
-  torch::Device device_;
 };
 
 /// throws  Error: translators of an ensemble that differ in what they take, make or how they cut
@@ -66,7 +60,19 @@ struct TranslatedPixels {
 /// all with brain in them; "all". Ascending.
 std::vector<int64_t> planes_to_translate(const PairedPerson& person, const std::string& which);
 
-/// Every translator `samples` times on each slice. Bounded memory: a batch and two volumes.
+/// The pieces of a person's inputs that a network takes. Triplets go from the first of `planes` to
+/// the last; patches cover the volume whatever the planes.
+std::unique_ptr<VolumeTiling> make_tiling(const PairedPerson& person, const PairedSettings& data,
+                                          const PieceSettings& pieces,
+                                          const std::vector<int64_t>& planes, Overlap overlap,
+                                          int64_t outputs);
+
+/// What a baseline (kBaselineNames) makes of a person's planes, [D,H,W] in [-1,1].
+torch::Tensor predict_volume(const PairedBaselines& baselines, const std::string& name,
+                             const PairedPerson& person, const std::vector<int64_t>& planes,
+                             int64_t side);
+
+/// Every translator `samples` times on each piece. Bounded memory: a batch and two volumes.
 /// `done` as in run_pieces(); a stopped translation has no planes.
 /// Checked tests/synthesis/test_translate.cpp
 TranslatedPixels translate(std::vector<PairedTranslator>& ensemble, const PairedPerson& person,

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -46,5 +47,8 @@ class Adam {
   std::vector<torch::Tensor> exp_avg_, exp_avg_sq_;
   int64_t step_ = 0;
 };
+
+/// Takes the gradients of a step, in the order of parameters().
+using TakeGradients = std::function<void(const std::vector<torch::Tensor>&)>;
 
 }  // namespace scintigen

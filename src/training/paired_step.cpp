@@ -4,19 +4,13 @@
 #include <torch/autograd.h>
 #include <torch/torch.h>
 
+#include "training/adversarial_loss.h"
 #include "training/similarity_loss.h"
 
 namespace scintigen {
 namespace {
 
 constexpr double kRange = 2;  // of values in [-1,1]
-
-torch::Tensor judged_as(const torch::Tensor& logits, bool real, bool least_squares) {
-  const double target = real ? 1 : 0;
-  if (least_squares) return (logits - target).square().mean();
-  // -log sigmoid(x) for real, -log(1 - sigmoid(x)) for not.
-  return torch::softplus(real ? -logits : logits).mean();
-}
 
 }  // namespace
 

@@ -10,10 +10,9 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <functional>
-#include <vector>
 
 #include "models/unet.h"
+#include "training/adam.h"
 
 namespace scintigen {
 
@@ -35,7 +34,6 @@ struct PairedLosses {
 /// with B the binary cross-entropy of logits, or squares. `update_discriminator` and
 /// `update_generator` are handed the gradients, in the order of parameters(); the first is called
 /// before D is asked again.
-using TakeGradients = std::function<void(const std::vector<torch::Tensor>&)>;
 PairedLosses paired_step(UnetGenerator& generator, PatchDiscriminator& discriminator,
                          const torch::Tensor& source, const torch::Tensor& target,
                          uint64_t dropout_seed, const PairedStepOptions& options,

@@ -17,6 +17,8 @@
 #include "training/adam.h"
 #include "training/named_tensors.h"
 #include "training/paired_step.h"
+#include "training/part_settings.h"
+#include "training/rate_schedule.h"
 #include "training/similarity_loss.h"
 
 namespace scintigen {
@@ -57,12 +59,6 @@ void Pix2pixTraining::visit(SettingsVisitor& v) {
                  0.99999),
           average_decay);
   network.visit(v);
-}
-
-double rate_factor(int64_t epoch, int64_t constant, int64_t decay) {
-  if (decay == 0) return 1;
-  const auto past = static_cast<double>(std::max<int64_t>(0, epoch + 1 - constant));
-  return std::max(0.0, 1 - past / static_cast<double>(decay + 1));
 }
 
 namespace {
@@ -170,7 +166,7 @@ class Pix2pixRecipe : public Recipe {
   }
 
   std::map<std::string, std::string> metadata() override {
-    AsSettings<Pix2pixTraining> all(settings_);
+    PartSettings<Pix2pixTraining> all(settings_);
     auto training = settings_to_json(all);
     for (const char* names : {"held_out", "leave_out"}) training.erase(names);  // it may travel
     training["seed"] = seed_;
@@ -229,13 +225,6 @@ class Pix2pixRecipe : public Recipe {
   }
 
  private:
-  template <class Part>
-  struct AsSettings : Settings {
-    explicit AsSettings(Part& of) : part(of) {}
-    void visit(SettingsVisitor& visitor) override { part.visit(visitor); }
-    Part& part;
-  };
-
   void build(torch::ScalarType compute) {
     torch::manual_seed(stream_seed(seed_, "weights"));
     generator_ = UnetGenerator(settings_.network);

@@ -34,10 +34,6 @@ struct Pix2pixTraining {
   void visit(SettingsVisitor& visitor);
 };
 
-/// The factor on the learning rate in an epoch (from 0): 1 for `constant` epochs, then down by
-/// 1 / (decay + 1) each, as the public implementation's "linear" policy.
-double rate_factor(int64_t epoch, int64_t constant, int64_t decay);
-
 /// Reads the cohort of prepared volumes and splits it by patient. Patients drawn to be held out are
 /// written back into `settings`.
 /// throws  Error: what read_volume_cohort and PairedSlices throw; sides that are no power of two

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <array>
+#include <vector>
 
 #include "core/random.h"
 #include "models/narrow_convolution.h"
@@ -34,7 +35,12 @@ class TileConvolution : public testing::TestWithParam<TileShape> {
             .to(type);
     const auto plain_x = x.to(torch::kDouble).permute({0, 3, 1, 2}).requires_grad_();
     const auto plain_weight = weight.to(torch::kDouble).permute({3, 0, 1, 2}).requires_grad_();
-    const auto plain_y = at::conv2d(plain_x, plain_weight, {}, shape.stride, 1);
+    const std::vector<int64_t> around(4, 1);
+    const auto plain_y =
+        at::conv2d(shape.border == Border::zero      ? at::constant_pad_nd(plain_x, around)
+                   : shape.border == Border::reflect ? at::reflection_pad2d(plain_x, around)
+                                                     : at::replication_pad2d(plain_x, around),
+                   plain_weight, {}, shape.stride);
     plain_y.backward(gy.to(torch::kDouble).permute({0, 3, 1, 2}));
 
     at::Tensor y = torch::empty_like(gy), gx = torch::empty_like(x),
@@ -66,7 +72,11 @@ INSTANTIATE_TEST_SUITE_P(
                     TileShape{1, 7, 5, 32, 32, 3, 1}, TileShape{3, 32, 32, 32, 96, 4, 2},
                     TileShape{4, 64, 32, 64, 64, 4, 2}, TileShape{1, 2, 2, 64, 32, 4, 2},
                     TileShape{2, 32, 32, 64, 32, 4, 1, 4}, TileShape{3, 9, 12, 32, 64, 4, 1, 4},
-                    TileShape{2, 32, 32, 64, 32, 4, 2, 4}, TileShape{3, 12, 20, 32, 64, 4, 2, 4}));
+                    TileShape{2, 32, 32, 64, 32, 4, 2, 4}, TileShape{3, 12, 20, 32, 64, 4, 2, 4},
+                    TileShape{2, 32, 32, 64, 32, 3, 1, 4}, TileShape{3, 7, 13, 32, 64, 3, 1, 4},
+                    TileShape{3, 8, 8, 32, 64, 3, 1, 4, Border::reflect},
+                    TileShape{1, 7, 5, 32, 32, 3, 1, 2, Border::reflect},
+                    TileShape{40, 8, 6, 32, 32, 3, 1, 4, Border::replicate}));
 
 TEST(TileConvolutionSizes, RefusesSizesThatDoNotFillTheRegisters) {
   EXPECT_FALSE(tile_convolution_applies({1, 32, 32, 31, 32, 3, 1}, false));

@@ -10,7 +10,7 @@
 #include "training/adam.h"
 #include "training/named_tensors.h"
 #include "training/paired_step.h"
-#include "training/pix2pix_recipe.h"
+#include "training/rate_schedule.h"
 
 namespace scintigen {
 namespace {
