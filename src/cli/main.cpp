@@ -30,15 +30,16 @@ namespace {
 constexpr int kFailed = 2;
 
 std::vector<CommandEntry> command_table() {
-  return {
-      simulate_command(),
+  return {simulate_command(),
 #ifdef SCINTIGEN_WITH_IMAGING
-      import_command(),        prepare_command(),       export_command(),        siscom_command(),
+          import_command(),        prepare_command(),         export_command(),
+          siscom_command(),
 #endif
-      train_fastgan_command(), train_pix2pix_command(), train_siamese_command(), select_command(),
-      generate_command(),      translate_command(),     evaluate_command(),      compare_command(),
-      detect_fit_command(),    detect_apply_command(),  metrics_command(),       stats_command(),
-      doctor_command()};
+          train_fastgan_command(), train_pix2pix_command(),   train_siamese_command(),
+          select_command(),        generate_command(),        translate_command(),
+          evaluate_command(),      compare_command(),         detect_fit_command(),
+          detect_apply_command(),  detect_baseline_command(), detect_score_command(),
+          metrics_command(),       stats_command(),           doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {
