@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_detector FOLDER CONTROLS THREADS: a detector of a whole brain at 1 mm (157 x 189 x 136
-// voxels, the paper's grid; about 1.8 million in the mask), fitted into FOLDER and applied to one
-// person. Volumes are smooth noise around a common image, features those of an encoder with random
-// weights. Last line: detector fit_s=T score_s=T voxels=V supports=S peak_gb=M file_gb=F
+// bench_detector FOLDER CONTROLS THREADS [SHARD]: a detector of a whole brain at 1 mm (157 x 189 x
+// 136 voxels, the paper's grid; about 1.8 million in the mask), fitted into FOLDER and applied to
+// one person. Volumes are smooth noise around a common image, features those of an encoder with
+// random weights. SHARD, such as 1/8: these planes alone, as a grid of their own. Last line:
+// detector fit_s=T score_s=T voxels=V supports=S peak_gb=M file_gb=F
 #include "detection/detector.h"
 
 #include <ATen/Parallel.h>
@@ -47,17 +48,23 @@ torch::Tensor ellipsoid() {
 }  // namespace
 
 int bench(const std::vector<std::string>& words) {
-  if (words.size() != 4) throw Error("usage: bench_detector FOLDER CONTROLS THREADS");
+  if (words.size() != 4 && words.size() != 5)
+    throw Error("usage: bench_detector FOLDER CONTROLS THREADS [SHARD]");
   at::set_num_threads(std::stoi(words[3]));
   const std::filesystem::path folder(words[1]);
   std::filesystem::remove_all(folder);
-  const auto common = smooth_noise(0), mask = ellipsoid();
+  const auto shard = parse_shard(words.size() == 5 ? words[4] : "");
+  const auto common = smooth_noise(0);
+  auto mask = ellipsoid();
+  for (int64_t plane = 0; plane < kDepth; ++plane)
+    if (!shard.has(plane)) mask[plane].fill_(false);
+  const auto brain = ellipsoid();
   PatchPeople controls;
   controls.mask = mask;
   controls.grid = centred_grid(kWidth, kHeight, kDepth, 1);
   const int64_t count = std::stoi(words[2]);
   const auto scan = [&](int64_t person) {
-    const auto voxels = (10 + 2 * common + smooth_noise(static_cast<uint64_t>(person))) * mask;
+    const auto voxels = (10 + 2 * common + smooth_noise(static_cast<uint64_t>(person))) * brain;
     return scale_scans({voxels.contiguous()}, 1, "bench");
   };
   for (int64_t p = 1; p <= count; ++p) {
@@ -69,13 +76,13 @@ int bench(const std::vector<std::string>& words) {
   const VoxelMachineSettings settings;
   std::fprintf(stderr, "%ld controls are there\n", static_cast<long>(count));
   auto begun = std::chrono::steady_clock::now();
-  const auto detector = begin_detector(folder, network, controls, {}, settings);
+  const auto detector = begin_detector(folder, network, controls, {}, settings, {});
   const double hashing = seconds_since(begun);
-  const auto outcome = fit_detector(detector, controls, settings, [] {});
+  const auto outcome = fit_detector(detector, controls, settings, {}, [] {});
   const double fit = seconds_since(begun);
   const auto person = scan(count + 1);
   begun = std::chrono::steady_clock::now();
-  const auto maps = score_people(detector, {person}, [] {});
+  const auto maps = score_people(detector, {person}, [] {}).maps;
   const double score = seconds_since(begun);
   uintmax_t bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))

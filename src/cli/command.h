@@ -36,6 +36,8 @@ CommandEntry train_cyclegan_command();
 CommandEntry train_siamese_command();
 CommandEntry detect_fit_command();
 CommandEntry detect_apply_command();
+CommandEntry detect_baseline_command();
+CommandEntry detect_score_command();
 CommandEntry select_command();
 CommandEntry generate_command();
 CommandEntry translate_command();

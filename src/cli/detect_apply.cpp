@@ -5,19 +5,21 @@
 #include <filesystem>
 
 #include "cli/command.h"
+#include "cli/detect_output.h"
 #include "cohort/patch_pairs.h"
 #include "core/device.h"
 #include "core/error.h"
-#include "core/nifti.h"
 #include "core/progress.h"
 #include "core/run_record.h"
-#include "detection/clusters.h"
 #include "detection/detector.h"
 
 namespace scintigen {
 namespace {
 
 constexpr int kSomeLeftOut = 1;
+constexpr const char* kMethod =
+    "One-class support vector machines of controls' patch features at every voxel; below 0 lies "
+    "outside what controls are (score), or by so many SD of held-out controls' scores (z).";
 constexpr size_t kAtOnce = 8;  // people scored with one reading of the machines
 
 class DetectApply : public Command {
@@ -28,21 +30,22 @@ class DetectApply : public Command {
     v.visit(required(text("detector", "folder of `detect fit`")), detector_);
     v.visit(required(text("out", "folder for a folder a person")), out_);
     v.visit(text("participants", "people to score; none named: all"), participants_);
-    v.visit(number("clusters", "the threshold of a person leaves at most so many (Zotova 2025: 10)",
-                   1, 1e6),
-            clusters_);
-    v.visit(number("least_ml", "smaller clusters are left out, mL", 0, 1e6), least_ml_);
+    output_.visit(v);
     device_.visit(v);
   }
 
   int run(const std::vector<std::string>& command_line) override {
     use_device(device_);
     const auto detector = read_detector(detector_);
+    require_complete(detector);
+    require(output_.p_value == 1 || detector.folds > 0,
+            "--p-value {}: this detector has no p-values; fit it with --folds", output_.p_value);
     const auto cohort = read_volume_cohort(cohort_);
     if (participants_.empty()) participants_ = cohort.participants();
     RunRecord record(out_, "detect apply", command_line, *this);
     record.add_input(std::filesystem::path(detector_) / "detector.json");
     record.add_input(cohort.folder / "volumes.tsv");
+    const DetectionWriter writer(output_, out_, cohort.space, *this);
     const auto rounds = (participants_.size() + kAtOnce - 1) / kAtOnce;
     Progress progress("detect apply", static_cast<int64_t>(rounds * detector.planes.size()),
                       "plane");
@@ -64,8 +67,22 @@ class DetectApply : public Command {
           ++skipped;
         }
       }
-      const auto maps = score_people(detector, scans, [&] { progress.advance(); });
-      for (size_t p = 0; p < names.size(); ++p) write(detector, names[p], maps[p]);
+      if (names.empty()) continue;
+      const auto scored = score_people(detector, scans, [&] { progress.advance(); });
+      for (size_t p = 0; p < names.size(); ++p) {
+        const auto& maps = scored.maps[p];
+        try {
+          const auto warnings = patient_warnings(detector.network, detector.quality, scans[p],
+                                                 maps.mask, cohort, names[p]);
+          for (const auto& warning : warnings) warn(warning);
+          writer.write(names[p], {detector.grid, maps.mask, maps.score, maps.z, maps.p,
+                                  scored.healthy.z_at(output_.p_value), scans[p].voxels[0], kMethod,
+                                  warnings});
+        } catch (const Error& error) {
+          warn(fmt::format("{} is skipped: {}", names[p], error.what()));
+          ++skipped;
+        }
+      }
     }
     require(skipped < static_cast<int64_t>(participants_.size()), "{}: nobody could be scored",
             cohort_);
@@ -74,35 +91,9 @@ class DetectApply : public Command {
   }
 
  private:
-  void write(const Detector& detector, const std::string& name, const ScoreMaps& maps) const {
-    const auto folder = std::filesystem::path(out_) / name;
-    std::filesystem::create_directories(folder);
-    const auto& ranked = maps.z.defined() ? maps.z : maps.score;
-    const auto volume = [&](const torch::Tensor& voxels) {
-      return Volume{voxels, detector.grid.voxel_to_world, "1"};
-    };
-    const auto write_map = [&](const torch::Tensor& voxels, const char* what) {
-      write_nifti(folder / fmt::format("{}_{}.nii.gz", name, what), volume(voxels),
-                  "one-class score; not for diagnosis");
-    };
-    write_map(maps.score, "score");
-    if (maps.z.defined()) write_map(maps.z, "z");
-    ClusterRule rule;
-    rule.direction = Direction::kBelow;
-    rule.threshold = 0;
-    rule.least_ml = least_ml_;
-    rule.threshold = threshold_for_at_most(volume(ranked), rule, clusters_, maps.mask);
-    const auto found = find_clusters(volume(ranked), rule, maps.mask);
-    write_map(found.labels.to(torch::kFloat), "clusters");
-    write_table(folder / fmt::format("{}_clusters.tsv", name), cluster_table({&found}));
-    say(fmt::format("{}: {} clusters at {} {:.4g} and below", name, found.found.size(),
-                    maps.z.defined() ? "z" : "score", rule.threshold));
-  }
-
   std::string cohort_, detector_, out_;
   std::vector<std::string> participants_;
-  int64_t clusters_ = 10;
-  double least_ml_ = 0;
+  DetectionSettings output_;
   DeviceSettings device_;
 };
 
@@ -112,12 +103,16 @@ CommandEntry detect_apply_command() {
   return {
       "detect apply", "Score people's scans with a detector: maps and ranked clusters",
       "Writes for each person `ID_score.nii.gz` (the decision of each voxel's machine; negative "
-      "is outside what controls are), `ID_z.nii.gz` where the detector was fitted with "
-      "`--folds`, `ID_clusters.nii.gz` and `ID_clusters.tsv`: at most `--clusters` clusters of "
-      "26 neighbours, ranked by size and mean score. The scans must be prepared as the controls "
+      "is outside what controls are), where the detector was fitted with `--folds` `ID_z.nii.gz` "
+      "and `ID_p.nii.gz` (the part of healthy people's scores that are as low), "
+      "`ID_clusters.nii.gz` and `ID_clusters.tsv`: at most `--clusters` clusters of "
+      "26 neighbours, ranked by size and mean score; `overlay_*.png` and `report.html` show the "
+      "first. With `--native` clusters, table and map are also in the person's own space, as "
+      "`ID_space-native_*`, for `scintigen export --format dicom` too. The scans must be prepared "
+      "as the controls "
       "were: same space, grid and scaling. Research software: not for diagnosis.",
       "scintigen detect apply prepared/template --detector detector --participants sub-P01 "
-      "--out found",
+      "--native prepared/native --out found",
       [] { return std::unique_ptr<Command>(new DetectApply); }};
 }
 

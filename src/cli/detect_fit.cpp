@@ -30,31 +30,59 @@ class DetectFit : public Command {
     v.visit(required(text("out", "folder of the detector; one that is there is gone on with")),
             out_);
     v.visit(text("leave_out", "people of the cohort who are no controls"), leave_out_);
+    v.visit(
+        text("synthetic", "controls that are synthetic: warns where they are unlike the others"),
+        synthetic_);
+    v.visit(text("shard", "i/n: the i-th of n parts of the planes, for job arrays; --merge after"),
+            shard_);
+    v.visit(flag("merge", "fit nothing; see that all shards are there and finish"), merge_);
     machines_.visit(v);
     device_.visit(v);
   }
 
   int run(const std::vector<std::string>& command_line) override {
     use_device(device_);
+    const auto shard = parse_shard(shard_);
+    require(!(merge_ && !shard_.empty()),
+            "--merge sees that all shards are there; give it without --shard");
     const auto checkpoint = chosen_checkpoint(features_);
     const auto trained = read_patch_network(checkpoint.string());
     const auto cohort = read_volume_cohort(cohort_);
     std::vector<std::string> nobody;
     const auto people = split_people(cohort, 0, nobody, leave_out_, 0).training;
     const auto controls = read_patch_people(cohort, people, trained.data);
-    const auto detector = begin_detector(out_, trained.network, controls, trained.data, machines_);
-    RunRecord record(out_, "detect fit", command_line, *this);
+    const auto detector =
+        begin_detector(out_, trained.network, controls, trained.data, machines_, cohort);
+    std::vector<std::string> warnings;
+    if (!synthetic_.empty()) warnings = synthetic_warnings(trained.network, controls, synthetic_);
+    const std::filesystem::path out(out_);
+    // Shards run side by side: each has a record of its own.
+    const auto own = shard.count == 1 ? out : out / shard.folder();
+    std::filesystem::create_directories(own);
+    RunRecord record(own, "detect fit", command_line, *this);
     record.add_input(checkpoint);
     record.add_input(cohort.folder / "volumes.json");
     record.add_input(cohort.folder / "volumes.tsv");
+    for (const auto& warning : warnings) warn(warning);
+    record.set("warnings", warnings);
     watch_signals();
-    say(fmt::format("{} controls, {} voxels in {} planes", people.size(),
-                    controls.mask.sum().item<int64_t>(), detector.planes.size()));
+    if (!merge_)
+      say(fmt::format("{} controls, {} voxels in {} planes", people.size(),
+                      controls.mask.sum().item<int64_t>(), detector.planes.size()));
+    return merge_ ? merge(detector, record) : fit(detector, controls, shard, record);
+  }
+
+ private:
+  int fit(const Detector& detector, const PatchPeople& controls, const Shard& shard,
+          RunRecord& record) {
     const auto begun = std::chrono::steady_clock::now();
     FitOutcome outcome;
     {
-      Progress progress("detect fit", static_cast<int64_t>(detector.planes.size()), "plane");
-      outcome = fit_detector(detector, controls, machines_, [&] { progress.advance(); });
+      int64_t mine = 0;
+      for (size_t p = 0; p < detector.planes.size(); ++p)
+        mine += shard.has(static_cast<int64_t>(p));
+      Progress progress("detect fit", mine, "plane");
+      outcome = fit_detector(detector, controls, machines_, shard, [&] { progress.advance(); });
     }
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -77,12 +105,26 @@ class DetectFit : public Command {
             ? static_cast<double>(outcome.supports) / static_cast<double>(outcome.voxels)
             : 0.0,
         seconds, out_));
+    if (shard.count > 1)
+      say(fmt::format("shard {} done; when all are: the same command with --merge", shard_));
     return 0;
   }
 
- private:
-  std::string cohort_, features_, out_;
-  std::vector<std::string> leave_out_;
+  int merge(const Detector& detector, RunRecord& record) const {
+    const auto missing = missing_planes(detector);
+    require(missing.empty(),
+            "{}: {} of {} planes are not fitted, the first is {}; run their shards, then --merge "
+            "again",
+            out_, missing.size(), detector.planes.size(), missing.empty() ? 0 : missing.front());
+    for (const int64_t plane : detector.planes) read_fitted_plane(detector, plane);
+    record.finish();
+    say(fmt::format("all {} planes are there: {}", detector.planes.size(), out_));
+    return 0;
+  }
+
+  std::string cohort_, features_, out_, shard_;
+  std::vector<std::string> leave_out_, synthetic_;
+  bool merge_ = false;
   VoxelMachineSettings machines_;
   DeviceSettings device_;
 };
@@ -95,8 +137,9 @@ CommandEntry detect_fit_command() {
       "Features of the patches around each voxel of all controls (a run of `train siamese`) "
       "become the examples of that voxel's one-class support vector machine (Zotova et al. "
       "2021). Planes are fitted one after the other and kept as files: a fit that was stopped "
-      "goes on with the same command. With `--folds`, controls are also scored by machines that "
-      "have not seen them, and `detect apply` writes standardised scores. Research software: "
+      "goes on with the same command; `--shard i/n` fits a part of them, on this or another "
+      "machine. With `--folds`, controls are also scored by machines that have not seen them, and "
+      "`detect apply` writes standardised scores and p-values. Research software: "
       "not for diagnosis.",
       "scintigen detect fit prepared/template --features features --leave-out sub-P01 --out "
       "detector",

@@ -38,8 +38,9 @@ std::vector<CommandEntry> command_table() {
           train_fastgan_command(), train_pix2pix_command(), train_cyclegan_command(),
           train_siamese_command(), select_command(),        generate_command(),
           translate_command(),     evaluate_command(),      compare_command(),
-          detect_fit_command(),    detect_apply_command(),  metrics_command(),
-          stats_command(),         doctor_command()};
+          detect_fit_command(),    detect_apply_command(),  detect_baseline_command(),
+          detect_score_command(),  metrics_command(),       stats_command(),
+          doctor_command()};
 }
 
 std::vector<std::string> split_words(const std::string& text) {

@@ -38,7 +38,7 @@ void check_folder(const std::filesystem::path& folder) {
 int64_t shard_size(const PreparePlan& plan, const Shard& shard) {
   int64_t mine = 0;
   for (size_t p = 0; p < plan.patients.size(); ++p)
-    mine += plan.patients[p].wanted && static_cast<int64_t>(p) % shard.count == shard.index;
+    mine += plan.patients[p].wanted && shard.has(static_cast<int64_t>(p));
   return mine;
 }
 
@@ -57,9 +57,7 @@ class PrepareCommand : public Command {
     check_folder(out);
     // Shards run side by side: each has a record and a log of its own.
     const auto shard = parse_shard(settings_.shard);
-    const auto own = shard.count == 1
-                         ? out
-                         : out / "shards" / fmt::format("{}-of-{}", shard.index + 1, shard.count);
+    const auto own = shard.count == 1 ? out : out / shard.folder();
     std::filesystem::create_directories(own);
     sweep_temporary_files(own);
     RunRecord record(own, "prepare", command_line, *this);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cli/cluster_report.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/grid.h"
@@ -13,10 +14,10 @@
 #include "core/overlay_picture.h"
 #include "core/progress.h"
 #include "core/resample.h"
+#include "core/transform_file.h"
 #include "imaging/export.h"
 #include "imaging/prepare_grid.h"
 #include "imaging/registration_doubt.h"
-#include "imaging/transform_file.h"
 
 namespace scintigen {
 namespace {
@@ -91,11 +92,6 @@ void write_dicom(const SiscomSettings& settings, const SiscomResult& result) {
   }
 }
 
-std::string words_of(const Cluster& cluster) {
-  return fmt::format("{:.1f} ml, peak {:.2f}{}", cluster.volume_ml, cluster.peak,
-                     cluster.region.empty() ? "" : ", " + cluster.region);
-}
-
 double highest_score(const Maps& maps, double threshold) {
   const double most = maps.z.voxels.abs().max().item<double>();
   return std::max(threshold + 1, std::min(std::ceil(most), 4 * threshold));
@@ -124,21 +120,16 @@ std::vector<ResultPicture> draw_pictures(const SiscomSettings& settings,
     for (const auto& [clusters, r] : shown) {
       const auto& one = clusters->found[r];
       const bool above = clusters->rule.direction == Direction::kAbove;
-      overlay.at = one.peak_mm;
-      overlay.title =
-          fmt::format("{} {}: {}", above ? "increase" : "decrease", one.label, words_of(one));
-      const auto png = png_bytes(overlay_picture(overlay));
-      write_file(out / fmt::format("overlay_{}_{}{}.png", above ? "above" : "below", one.label,
-                                   suffix(result, made)),
-                 png);
-      pictures.push_back(
-          {png,
-           fmt::format(
-               "Axial, coronal and sagittal plane of the MRI through the peak, z in colour"),
-           fmt::format("{} {} ({} scan): {}. z of {} or more in red to yellow, {} or less in blue; "
-                       "the patient's right is on the left.",
-                       above ? "Increase" : "Decrease", one.label, made.name, words_of(one),
-                       settings.threshold, -settings.threshold)});
+      const auto words = cluster_title(one);
+      pictures.push_back(cluster_picture(
+          overlay, one, fmt::format("{} {}: {}", above ? "increase" : "decrease", one.label, words),
+          out / fmt::format("overlay_{}_{}{}.png", above ? "above" : "below", one.label,
+                            suffix(result, made)),
+          "Axial, coronal and sagittal plane of the MRI through the peak, z in colour",
+          fmt::format("{} {} ({} scan): {}. z of {} or more in red to yellow, {} or less in blue; "
+                      "the patient's right is on the left.",
+                      above ? "Increase" : "Decrease", one.label, made.name, words,
+                      settings.threshold, -settings.threshold)));
     }
   }
   return pictures;

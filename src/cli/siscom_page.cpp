@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cmath>
 
+#include "cli/cluster_report.h"
 #include "cli/siscom_output.h"
 #include "core/progress.h"
 #include "core/table.h"
@@ -9,33 +10,8 @@
 namespace scintigen {
 namespace {
 
-std::string place(const Point& mm) {
-  const auto whole = [](double value) { return std::round(value) + 0.0; };  // no minus 0
-  return fmt::format("{:.0f}, {:.0f}, {:.0f}", whole(mm[0]), whole(mm[1]), whole(mm[2]));
-}
-
 std::string figure_or_none(const std::optional<double>& value, int digits = 3) {
   return value ? figure_text(*value, digits) : "–";
-}
-
-std::string cluster_words(const Cluster& cluster) {
-  return fmt::format("{} ml, peak z {} at {} mm{}", figure_text(cluster.volume_ml),
-                     figure_text(cluster.peak), place(cluster.peak_mm),
-                     cluster.region.empty() ? "" : " (" + cluster.region + ")");
-}
-
-ResultTable clusters_as_table(const Clusters& clusters, const std::string& what) {
-  ResultTable table{what + fmt::format(": {} clusters.", clusters.found.size()),
-                    {"rank", "region of the peak", "ml", "peak", "peak x, y, z (mm)",
-                     "centre x, y, z (mm)", "mean", "rank score"},
-                    {},
-                    {1}};
-  for (const auto& one : clusters.found)
-    table.rows.push_back({std::to_string(one.label), one.region.empty() ? "–" : one.region,
-                          figure_text(one.volume_ml), figure_text(one.peak), place(one.peak_mm),
-                          place(one.centre_mm), figure_text(one.mean),
-                          figure_text(one.rank_score)});
-  return table;
 }
 
 ResultSection cluster_section(const SiscomSettings& settings, const SiscomResult& result) {
@@ -133,7 +109,7 @@ std::string headline_of(const SiscomResult& result) {
   if (!result.left_out.empty()) return "Nothing was subtracted: " + result.left_out + ".";
   const auto& first = result.made.front();
   if (first.mri.above.found.empty()) return "No increase stands out.";
-  return "The increase ranked first: " + cluster_words(first.mri.above.found.front()) + ".";
+  return "The increase ranked first: " + cluster_words(first.mri.above.found.front(), "z") + ".";
 }
 
 }  // namespace
@@ -152,7 +128,7 @@ ResultPage siscom_page(SiscomSettings& settings, const SiscomResult& result,
                                         made.mri.below.found.size()));
     if (!made.mri.below.found.empty())
       page.findings.push_back(
-          "Decrease ranked first: " + cluster_words(made.mri.below.found.front()) + ".");
+          "Decrease ranked first: " + cluster_words(made.mri.below.found.front(), "z") + ".");
   }
   if (settings.interictal.empty())
     page.findings.push_back(

@@ -78,6 +78,16 @@ PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std:
   return all;
 }
 
+torch::Tensor cut_patches(const ScaledScans& scans, const torch::Tensor& voxels, int64_t side) {
+  const auto modalities = static_cast<int64_t>(scans.voxels.size());
+  auto patches = torch::empty({voxels.numel(), modalities, side, side});
+  const auto places = voxels.contiguous();
+  for (int64_t k = 0; k < voxels.numel(); ++k)
+    cut_patch(scans, places.data_ptr<int64_t>()[k], side,
+              patches.data_ptr<float>() + k * modalities * side * side);
+  return patches;
+}
+
 PatchPairs draw_pairs(const PatchPeople& people, int64_t count, int64_t side, uint64_t seed,
                       int64_t step) {
   const auto n = static_cast<int64_t>(people.scans.size());

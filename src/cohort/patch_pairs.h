@@ -37,6 +37,10 @@ struct PatchPeople {
 PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std::string>& people,
                               const PatchSettings& settings);
 
+/// Patches [N,M,side,side] in [0,1] of a person around voxels (int64 [N], flat indices): of the
+/// voxel's axial plane; outside the volume a patch is 0.
+torch::Tensor cut_patches(const ScaledScans& scans, const torch::Tensor& voxels, int64_t side);
+
 struct PatchPairs {
   torch::Tensor first, second;  ///< float32 [N,M,side,side] in [0,1]
 };

@@ -10,6 +10,7 @@
 
 #include "core/connected_components.h"
 #include "core/error.h"
+#include "core/resample.h"
 
 namespace scintigen {
 namespace {
@@ -234,6 +235,28 @@ void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& sco
                   double reach_mm) {
   for (auto& cluster : clusters.found)
     cluster.region = atlas.region_near(transform_point(scores_to_atlas, cluster.peak_mm), reach_mm);
+}
+
+Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& target,
+                     const Affine& target_to_scores) {
+  const double volume = determinant(target_to_scores);
+  require(std::isfinite(volume) && volume != 0, "clusters: the map to their space is singular");
+  Clusters moved = clusters;
+  const Volume labels{clusters.labels.to(torch::kFloat), scores.voxel_to_world, "1"};
+  moved.labels = resample(labels, target, target_to_scores, Interpolation::kNearest)
+                     .voxels.to(torch::kInt)
+                     .contiguous();
+  const auto counts = moved.labels.flatten()
+                          .to(torch::kLong)
+                          .bincount({}, static_cast<int64_t>(moved.found.size()) + 1);
+  const auto to_target = inverse(target_to_scores);
+  for (auto& one : moved.found) {
+    one.voxels = counts[one.label].item<int64_t>();
+    one.volume_ml /= std::abs(volume);
+    one.peak_mm = transform_point(to_target, one.peak_mm);
+    one.centre_mm = transform_point(to_target, one.centre_mm);
+  }
+  return moved;
 }
 
 Table cluster_table(const std::vector<const Clusters*>& all) {

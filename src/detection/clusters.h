@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/affine.h"
+#include "core/grid.h"
 #include "core/label_image.h"
 #include "core/table.h"
 
@@ -73,6 +74,15 @@ double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int6
 /// nearest to the peak within `reach_mm` counts.
 void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& scores_to_atlas,
                   double reach_mm = 8);
+
+/// The same clusters where the scores were brought to another grid, such as the patient's own:
+/// labels of the nearest voxel, places moved, ml by the map's volume; scores, ranks and regions
+/// stay. `target_to_scores` takes the target's world to the scores'. A cluster between the target's
+/// voxels has none of them and stays in the list.
+/// throws Error: a map that is singular; all of resample()
+/// Checked tests/detection/test_clusters.cpp: a ball moved, turned and doubled
+Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& target,
+                     const Affine& target_to_scores);
 
 /// One row a cluster in order of rank: cluster, direction, voxels, volume_ml, peak, peak_x, peak_y,
 /// peak_z, centre_x, centre_y, centre_z (mm, RAS+), mean, rank_score, region ("n/a" without one).

@@ -13,9 +13,7 @@
 namespace scintigen {
 namespace {
 
-constexpr int64_t kFormat = 1;
-constexpr float kLeastDeviation =
-    1e-6f;  // of held-out scores: where all controls are alike, z is 0
+constexpr int64_t kFormat = 2;
 
 std::filesystem::path plane_file(const Detector& detector, int64_t plane) {
   return detector.folder / "planes" / fmt::format("plane-{:04}.safetensors", plane);
@@ -67,7 +65,10 @@ nlohmann::ordered_json describe(const PatchPeople& controls, const PatchSettings
 
 Detector begin_detector(const std::filesystem::path& folder, const PatchAutoencoder& network,
                         const PatchPeople& controls, const PatchSettings& patches,
-                        const VoxelMachineSettings& settings) {
+                        const VoxelMachineSettings& settings, const VolumeCohort& cohort) {
+  if (settings.folds > 0)  // refused before anything is written
+    HeldOutScorer(static_cast<int64_t>(controls.participants.size()), kPatchLatents,
+                  settings.one_class, settings.folds);
   auto description = describe(controls, patches, settings);
   description["key"] = key_of(network, controls, description);
   const auto path = folder / "detector.json";
@@ -76,6 +77,7 @@ Detector begin_detector(const std::filesystem::path& folder, const PatchAutoenco
             "{}: holds a detector of other controls, settings or features; name another --out",
             folder.string());
   } else {
+    description["quality"] = control_quality(network, controls, cohort).json();
     std::filesystem::create_directories(folder / "planes");
     write_tensors(folder / "network.safetensors", weights_of(network));
     write_file(path, description.dump(2) + "\n");
@@ -105,6 +107,7 @@ Detector read_detector(const std::filesystem::path& folder) {
     detector.folds = json.at("folds").get<int64_t>();
     detector.planes = json.at("planes").get<std::vector<int64_t>>();
     detector.key = json.at("key").get<std::string>();
+    detector.quality = control_quality_of(json.at("quality"));
   } catch (const nlohmann::json::exception& e) {
     throw Error("{}: is damaged ({}); fit it again", path.string(), e.what());
   }
@@ -127,14 +130,17 @@ Detector read_detector(const std::filesystem::path& folder) {
 }
 
 FitOutcome fit_detector(const Detector& detector, const PatchPeople& controls,
-                        const VoxelMachineSettings& settings, const std::function<void()>& each) {
+                        const VoxelMachineSettings& settings, const Shard& shard,
+                        const std::function<void()>& each) {
   const DensePatchEncoder encoder(detector.network);
   FitOutcome outcome;
-  for (const int64_t plane : detector.planes) {
+  for (size_t p = 0; p < detector.planes.size(); ++p) {
+    if (!shard.has(static_cast<int64_t>(p))) continue;
     if (stop_requested()) {
       outcome.stopped = true;
       break;
     }
+    const int64_t plane = detector.planes[p];
     const auto path = plane_file(detector, plane);
     if (std::filesystem::exists(path)) {
       ++outcome.kept;
@@ -152,37 +158,64 @@ FitOutcome fit_detector(const Detector& detector, const PatchPeople& controls,
   return outcome;
 }
 
-std::vector<ScoreMaps> score_people(const Detector& detector,
-                                    const std::vector<ScaledScans>& people,
-                                    const std::function<void()>& each) {
+std::vector<int64_t> missing_planes(const Detector& detector) {
+  std::vector<int64_t> missing;
+  for (const int64_t plane : detector.planes)
+    if (!std::filesystem::exists(plane_file(detector, plane))) missing.push_back(plane);
+  return missing;
+}
+
+void require_complete(const Detector& detector) {
+  const auto missing = missing_planes(detector);
+  require(missing.empty(),
+          "{}: plane {} is not fitted yet; run the same `scintigen detect fit` again",
+          detector.folder.string(), missing.empty() ? 0 : missing.front());
+}
+
+PlaneMachines read_fitted_plane(const Detector& detector, int64_t plane) {
+  return read_plane(plane_file(detector, plane), detector.key, detector.grid.nj, detector.grid.ni,
+                    detector.controls);
+}
+
+namespace {
+
+/// Writes one person's scores of a plane into the maps.
+void put_plane(const PlaneMachines& machines, const torch::Tensor& scores, int64_t plane,
+               ScoreMaps& maps) {
+  const auto voxel = machines.voxel.to(torch::kLong);
+  maps.score[plane].view({-1}).index_copy_(0, voxel, scores);
+  maps.mask[plane].view({-1}).index_fill_(0, voxel, true);
+  if (!machines.mean.defined()) return;
+  const auto z = (scores - machines.mean) / machines.deviation;
+  maps.z[plane].view({-1}).index_copy_(
+      0, voxel, torch::where(machines.deviation > kLeastScoreDeviation, z, torch::zeros_like(z)));
+}
+
+}  // namespace
+
+ScoredPeople score_people(const Detector& detector, const std::vector<ScaledScans>& people,
+                          const std::function<void()>& each) {
   const DensePatchEncoder encoder(detector.network);
   const auto& grid = detector.grid;
-  for (const int64_t plane : detector.planes)
-    require(std::filesystem::exists(plane_file(detector, plane)),
-            "{}: plane {} is not fitted yet; run the same `scintigen detect fit` again",
-            detector.folder.string(), plane);
-  std::vector<ScoreMaps> maps(people.size());
-  for (auto& map : maps) {
+  require_complete(detector);
+  ScoredPeople scored;
+  scored.maps.resize(people.size());
+  for (auto& map : scored.maps) {
     map.score = torch::zeros({grid.nk, grid.nj, grid.ni});
     map.mask = torch::zeros({grid.nk, grid.nj, grid.ni}, torch::kBool);
     if (detector.folds > 0) map.z = torch::zeros_like(map.score);
   }
   for (const int64_t plane : detector.planes) {
-    const auto machines = read_plane(plane_file(detector, plane), detector.key, grid.nj * grid.ni);
-    const auto voxel = machines.voxel.to(torch::kLong);
-    for (size_t p = 0; p < people.size(); ++p) {
-      const auto scores = score_plane(encoder, people[p], machines, plane);
-      maps[p].score[plane].view({-1}).index_copy_(0, voxel, scores);
-      maps[p].mask[plane].view({-1}).index_fill_(0, voxel, true);
-      if (machines.mean.defined()) {
-        const auto z = (scores - machines.mean) / machines.deviation;
-        maps[p].z[plane].view({-1}).index_copy_(
-            0, voxel, torch::where(machines.deviation > kLeastDeviation, z, torch::zeros_like(z)));
-      }
-    }
+    const auto machines = read_fitted_plane(detector, plane);
+    for (size_t p = 0; p < people.size(); ++p)
+      put_plane(machines, score_plane(encoder, people[p], machines, plane), plane, scored.maps[p]);
+    if (machines.mean.defined()) scored.healthy.add(ZDistribution(machines.healthy));
     each();
   }
-  return maps;
+  for (auto& map : scored.maps)
+    if (map.z.defined())
+      map.p = scored.healthy.p_values(map.z).masked_fill_(map.mask.logical_not(), 1);
+  return scored;
 }
 
 }  // namespace scintigen

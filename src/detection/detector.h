@@ -14,6 +14,9 @@
 
 #include "cohort/patch_pairs.h"
 #include "core/grid.h"
+#include "core/shard.h"
+#include "detection/control_quality.h"
+#include "detection/held_out_scores.h"
 #include "detection/voxel_machines.h"
 
 namespace scintigen {
@@ -25,14 +28,16 @@ struct Detector {
   std::vector<int64_t> planes;  ///< those with brain
   int64_t controls = 0, folds = 0;
   std::string key;  ///< of network, controls and settings; every plane file has it
+  ControlQuality quality;
   PatchAutoencoder network{nullptr};
 };
 
-/// Writes detector.json and network.safetensors of a detector of these controls, or finds them
-/// there. throws  Error: the folder holds a detector of other controls, settings or network
+/// Writes detector.json and network.safetensors of a detector of these controls of a cohort, or
+/// finds them there. throws  Error: the folder holds a detector of other controls, settings or
+/// network; folds that leave nobody
 Detector begin_detector(const std::filesystem::path& folder, const PatchAutoencoder& network,
                         const PatchPeople& controls, const PatchSettings& patches,
-                        const VoxelMachineSettings& settings);
+                        const VoxelMachineSettings& settings, const VolumeCohort& cohort);
 
 /// throws  Error: missing or damaged files, another format version
 Detector read_detector(const std::filesystem::path& folder);
@@ -43,18 +48,31 @@ struct FitOutcome {
   double largest_gap = 0;
   bool stopped = false;  ///< stop_requested()
 };
-/// Fits the planes without a file. `each` is called after each plane.
+/// Fits those planes of a shard (the p-th plane with brain is item p) that have no file: shards may
+/// run side by side into one folder, or each into its own whose planes/ are put together after.
+/// `each` is called after each plane.
 FitOutcome fit_detector(const Detector& detector, const PatchPeople& controls,
-                        const VoxelMachineSettings& settings, const std::function<void()>& each);
+                        const VoxelMachineSettings& settings, const Shard& shard,
+                        const std::function<void()>& each);
+/// Planes with brain that have no file yet.
+std::vector<int64_t> missing_planes(const Detector& detector);
+/// throws Error: a plane is missing (names it)
+void require_complete(const Detector& detector);
+/// throws Error: as read_plane()
+PlaneMachines read_fitted_plane(const Detector& detector, int64_t plane);
 
 struct ScoreMaps {
   torch::Tensor score;  ///< float32 [D,H,W]: decision, negative = anomalous; 0 outside the mask
   torch::Tensor z;      ///< (score - controls' mean) / deviation; undefined without folds
-  torch::Tensor mask;   ///< bool [D,H,W]: where there are machines
+  torch::Tensor p;     ///< of z among controls' (ZDistribution); 1 outside; undefined without folds
+  torch::Tensor mask;  ///< bool [D,H,W]: where there are machines
+};
+struct ScoredPeople {
+  std::vector<ScoreMaps> maps;
+  ZDistribution healthy;  ///< of controls' held-out z; empty without folds
 };
 /// Scores of several people; every plane is read once. throws Error: a plane is missing (names it).
-std::vector<ScoreMaps> score_people(const Detector& detector,
-                                    const std::vector<ScaledScans>& people,
-                                    const std::function<void()>& each);
+ScoredPeople score_people(const Detector& detector, const std::vector<ScaledScans>& people,
+                          const std::function<void()>& each);
 
 }  // namespace scintigen

@@ -8,8 +8,9 @@
 #include <memory>
 
 #include "core/error.h"
-#include "core/safetensors.h"
+#include "detection/held_out_scores.h"
 #include "detection/plane_features.h"
+#include "metrics/samples.h"
 
 namespace scintigen {
 namespace {
@@ -20,7 +21,7 @@ constexpr int64_t kChunk = 128;  // voxels that one thread takes at a time
 struct Part {
   std::vector<float> rho, gamma, mean, deviation, coefficient;
   std::vector<int16_t> count, control;
-  std::vector<float> vectors;
+  ZDistribution healthy;
   double gap = 0;
 };
 
@@ -29,13 +30,11 @@ class VoxelFitter {
  public:
   VoxelFitter(int64_t controls, const VoxelMachineSettings& settings)
       : controls_(controls),
-        folds_(settings.folds),
         all_(controls, kPatchLatents, settings.one_class),
-        features_(static_cast<size_t>(controls * kPatchLatents)),
-        kept_(features_.size()) {
-    for (int64_t f = 0; f < folds_; ++f)
-      without_.push_back(std::make_unique<OneClassSolver>(controls - fold_size(f), kPatchLatents,
-                                                          settings.one_class));
+        features_(static_cast<size_t>(controls * kPatchLatents)) {
+    if (settings.folds > 0)
+      held_out_ = std::make_unique<HeldOutScorer>(controls, kPatchLatents, settings.one_class,
+                                                  settings.folds);
   }
 
   float* features() { return features_.data(); }  ///< [controls][64], filled by the caller
@@ -52,45 +51,21 @@ class VoxelFitter {
       ++count;
       part.control.push_back(static_cast<int16_t>(i));
       part.coefficient.push_back(all_.coefficients()[i]);
-      const float* vector = features_.data() + i * kPatchLatents;
-      part.vectors.insert(part.vectors.end(), vector, vector + kPatchLatents);
     }
     part.count.push_back(count);
-    if (folds_ > 0) hold_out(part);
+    if (!held_out_) return;
+    const auto& scores = held_out_->score(features_.data());
+    const auto moments = moments_of(scores);
+    part.mean.push_back(static_cast<float>(moments.mean));
+    part.deviation.push_back(static_cast<float>(std::sqrt(moments.variance)));
+    part.healthy.add_voxel(scores);
   }
 
  private:
-  int64_t fold_size(int64_t fold) const { return (controls_ - fold + folds_ - 1) / folds_; }
-
-  /// Control i belongs to fold i mod folds: scores of all by machines that have not seen them.
-  void hold_out(Part& part) {
-    double sum = 0, square = 0;
-    for (int64_t f = 0; f < folds_; ++f) {
-      float* to = kept_.data();
-      for (int64_t i = 0; i < controls_; ++i)
-        if (i % folds_ != f)
-          to = std::copy_n(features_.data() + i * kPatchLatents, kPatchLatents, to);
-      auto& solver = *without_[static_cast<size_t>(f)];
-      solver.take_examples(kept_.data());
-      const auto fit = solver.solve();
-      for (int64_t i = f; i < controls_; i += folds_) {
-        const double score =
-            decide_one_class(kept_.data(), solver.coefficients(), solver.controls(), kPatchLatents,
-                             features_.data() + i * kPatchLatents, fit.gamma, fit.rho);
-        sum += score;
-        square += score * score;
-      }
-    }
-    const auto count = static_cast<double>(controls_);
-    part.mean.push_back(static_cast<float>(sum / count));
-    part.deviation.push_back(
-        static_cast<float>(std::sqrt(std::max(0.0, square - sum * sum / count) / (count - 1))));
-  }
-
-  int64_t controls_, folds_;
+  int64_t controls_;
   OneClassSolver all_;
-  std::vector<std::unique_ptr<OneClassSolver>> without_;
-  std::vector<float> features_, kept_;
+  std::unique_ptr<HeldOutScorer> held_out_;
+  std::vector<float> features_;
 };
 
 template <class T, class Get>
@@ -116,27 +91,39 @@ PlaneMachines joined(const std::vector<Part>& parts, torch::Tensor voxel, bool h
       parts, torch::kShort, [](const Part& p) -> auto& { return p.control; });
   m.coefficient = join<float>(
       parts, torch::kFloat, [](const Part& p) -> auto& { return p.coefficient; });
-  m.vectors = join<float>(
-                  parts, torch::kFloat, [](const Part& p) -> auto& { return p.vectors; })
-                  .view({-1, kPatchLatents})
-                  .to(torch::kHalf);
   if (held_out) {
     m.mean = join<float>(
         parts, torch::kFloat, [](const Part& p) -> auto& { return p.mean; });
     m.deviation = join<float>(
         parts, torch::kFloat, [](const Part& p) -> auto& { return p.deviation; });
+    ZDistribution healthy;
+    for (const auto& part : parts) healthy.add(part.healthy);
+    m.healthy = healthy.counts();
   }
   for (const auto& part : parts) m.largest_gap = std::max(m.largest_gap, part.gap);
   return m;
+}
+
+/// The pieces of maps, already rounded, that support vectors are made of.
+void keep_pieces(PlaneMachines& machines, const std::vector<torch::Tensor>& maps) {
+  const auto pieces = machines.index_pieces();
+  auto kept = torch::empty({static_cast<int64_t>(pieces.size()), kPatchMaps});
+  auto* to = kept.data_ptr<float>();
+  for (const auto& [control, place] : pieces)
+    to = std::copy_n(maps[static_cast<size_t>(control)].data_ptr<float>() + place * kPatchMaps,
+                     kPatchMaps, to);
+  machines.pieces = kept.to(torch::kHalf);
 }
 
 }  // namespace
 
 void VoxelMachineSettings::visit(SettingsVisitor& v) {
   one_class.visit(v);
-  v.visit(number("folds", "parts in which controls are held out to standardise the scores; 0 = not",
-                 0, 1000),
-          folds);
+  v.visit(
+      number("folds",
+             "parts in which controls are held out, for standardised scores and p-values; 0 = not",
+             0, 1000),
+      folds);
 }
 
 PlaneMachines fit_plane(const DensePatchEncoder& encoder, const std::vector<ScaledScans>& controls,
@@ -144,10 +131,8 @@ PlaneMachines fit_plane(const DensePatchEncoder& encoder, const std::vector<Scal
                         const VoxelMachineSettings& settings) {
   const auto n = static_cast<int64_t>(controls.size());
   require(n >= 2 && n <= 32767, "machines at every voxel: {} controls; expected 2 to 32767", n);
-  require(settings.folds == 0 ||
-              (settings.folds >= 2 && n - (n + settings.folds - 1) / settings.folds >= 2),
-          "--folds {}: expected 0, or 2 to {} (the number of controls), with 2 controls left",
-          settings.folds, n);
+  // Once here, where it can be refused: not from a thread.
+  if (settings.folds > 0) HeldOutScorer(n, kPatchLatents, settings.one_class, settings.folds);
   const auto voxel = mask.flatten().nonzero().flatten().to(torch::kInt);
   const auto maps = plane_maps(encoder, controls, plane);
   for (const auto& map : maps) round_to_half(map.data_ptr<float>(), map.numel());
@@ -167,7 +152,10 @@ PlaneMachines fit_plane(const DensePatchEncoder& encoder, const std::vector<Scal
         fitter.fit(parts[static_cast<size_t>(chunk)]);
       }
   });
-  return joined(parts, voxel, settings.folds > 0);
+  auto machines = joined(parts, voxel, settings.folds > 0);
+  machines.width = width;
+  keep_pieces(machines, maps);
+  return machines;
 }
 
 torch::Tensor score_plane(const DensePatchEncoder& encoder, const ScaledScans& person,
@@ -183,63 +171,18 @@ torch::Tensor score_plane(const DensePatchEncoder& encoder, const ScaledScans& p
   at::parallel_for(0, count, kChunk, [&](int64_t begin, int64_t end) {
     float latent[kPatchLatents];
     const auto* at = machines.voxel.data_ptr<int32_t>();
-    const auto* vectors = reinterpret_cast<const uint16_t*>(machines.vectors.data_ptr<c10::Half>());
+    std::vector<uint16_t> vectors;
     for (int64_t v = begin; v < end; ++v) {
       latent_of_map(map.data_ptr<float>(), map.size(1), at[v] / width, at[v] % width, latent);
       const int64_t from = first[static_cast<size_t>(v)];
+      vectors.resize(std::max(vectors.size(), static_cast<size_t>(counts[v]) * kPatchLatents));
+      machines.support_vectors(from, counts[v], vectors.data());
       scores.data_ptr<float>()[v] = decide_by_halves(
-          vectors + from * kPatchLatents, machines.coefficient.data_ptr<float>() + from, counts[v],
-          latent, machines.gamma.data_ptr<float>()[v], machines.rho.data_ptr<float>()[v]);
+          vectors.data(), machines.coefficient.data_ptr<float>() + from, counts[v], latent,
+          machines.gamma.data_ptr<float>()[v], machines.rho.data_ptr<float>()[v]);
     }
   });
   return scores;
-}
-
-void write_plane(const std::filesystem::path& path, const PlaneMachines& machines,
-                 const std::string& key) {
-  std::map<std::string, torch::Tensor> tensors = {
-      {"voxel", machines.voxel},     {"rho", machines.rho},
-      {"gamma", machines.gamma},     {"count", machines.count},
-      {"control", machines.control}, {"coefficient", machines.coefficient},
-      {"vectors", machines.vectors}};
-  if (machines.mean.defined()) {
-    tensors["mean"] = machines.mean;
-    tensors["deviation"] = machines.deviation;
-  }
-  write_tensors(path, tensors, {{"key", key}});
-}
-
-PlaneMachines read_plane(const std::filesystem::path& path, const std::string& key,
-                         int64_t plane_voxels) {
-  const auto file = read_tensors(path);
-  const auto found = file.metadata.find("key");
-  require(found != file.metadata.end() && found->second == key,
-          "{}: belongs to another detector; fit again into an empty folder", path.string());
-  const auto take = [&](const char* name, torch::ScalarType type, int64_t size) {
-    const auto& tensor = file.at(name);
-    require(tensor.scalar_type() == type && tensor.numel() == size,
-            "{}: {} is not what this version writes; fit again", path.string(), name);
-    return tensor;
-  };
-  PlaneMachines m;
-  const int64_t voxels = file.at("voxel").numel(), supports = file.at("control").numel();
-  m.voxel = take("voxel", torch::kInt, voxels);
-  m.rho = take("rho", torch::kFloat, voxels);
-  m.gamma = take("gamma", torch::kFloat, voxels);
-  m.count = take("count", torch::kShort, voxels);
-  m.control = take("control", torch::kShort, supports);
-  m.coefficient = take("coefficient", torch::kFloat, supports);
-  m.vectors = take("vectors", torch::kHalf, supports * kPatchLatents);
-  if (file.tensors.count("mean") != 0) {
-    m.mean = take("mean", torch::kFloat, voxels);
-    m.deviation = take("deviation", torch::kFloat, voxels);
-  }
-  const bool inside = voxels == 0 || (m.voxel.min().item<int32_t>() >= 0 &&
-                                      m.voxel.max().item<int32_t>() < plane_voxels &&
-                                      m.count.min().item<int16_t>() >= 0);
-  require(inside && m.count.sum().item<int64_t>() == supports,
-          "{}: its support vectors do not fit its voxels; fit again", path.string());
-  return m;
 }
 
 }  // namespace scintigen

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A one-class machine at every voxel of a brain, plane by plane: features of all controls' patches
 // around a voxel, computed densely, are the examples of the voxel's machine.
-// Does: fit a plane, score a person's plane, keep machines in a file. Memory is one plane of
+// Does: fit a plane, score a person's plane. Memory is one plane of
 // feature
 //       maps of all controls (75 controls at 1 mm: 150 MB), never the latents of a brain.
-// Does not: train the encoder; register or scale images to each other (prepare did); choose
-// clusters
+// Does not: keep machines in files (plane_machines.h); train the encoder; register or scale images
+// to each other (prepare did); choose clusters
 //       (detection/clusters.h).
 // Source  Zotova et al. 2021, section 2.2; formulas and what is ours: docs/methods.md, "Machines at
 //         every voxel"
@@ -15,12 +15,11 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <filesystem>
-#include <string>
 #include <vector>
 
 #include "cohort/scaled_scans.h"
 #include "detection/one_class_svm.h"
+#include "detection/plane_machines.h"
 #include "models/dense_patches.h"
 
 namespace scintigen {
@@ -31,22 +30,9 @@ struct VoxelMachineSettings {
   void visit(SettingsVisitor& visitor);
 };
 
-/// The machines of an axial plane: voxels in the order of their index. A support vector is 64
-/// values in float16: 16 channels at the corners (0,0), (0,2), (2,0), (2,2) of a map.
-struct PlaneMachines {
-  torch::Tensor voxel;            ///< int32 [V]: row * width + column
-  torch::Tensor rho, gamma;       ///< float32 [V]
-  torch::Tensor count;            ///< int16 [V]: support vectors
-  torch::Tensor control;          ///< int16 [S]: whose they are
-  torch::Tensor coefficient;      ///< float32 [S]
-  torch::Tensor vectors;          ///< float16 [S,64]
-  torch::Tensor mean, deviation;  ///< float32 [V] of controls' held-out scores; undefined without
-  double largest_gap = 0;         ///< of the fits, as OneClassFit::gap
-};
-
 /// mask bool [H,W]. Controls' features are rounded to float16 before they are fitted, so that the
 /// file holds exactly what was fitted.
-/// throws  Error: fewer than 2 controls, more than 32767; folds that leave fewer than 2
+/// throws  Error: fewer than 2 controls, more than 32767; folds as HeldOutScorer
 PlaneMachines fit_plane(const DensePatchEncoder& encoder, const std::vector<ScaledScans>& controls,
                         const torch::Tensor& mask, int64_t plane,
                         const VoxelMachineSettings& settings);
@@ -55,12 +41,5 @@ PlaneMachines fit_plane(const DensePatchEncoder& encoder, const std::vector<Scal
 /// are.
 torch::Tensor score_plane(const DensePatchEncoder& encoder, const ScaledScans& person,
                           const PlaneMachines& machines, int64_t plane);
-
-/// One safetensors file; `key` says what it was made of and must be the same when it is read.
-void write_plane(const std::filesystem::path& path, const PlaneMachines& machines,
-                 const std::string& key);
-/// throws  Error: read_tensors(); tensors missing or of other shapes or types; another key
-PlaneMachines read_plane(const std::filesystem::path& path, const std::string& key,
-                         int64_t plane_voxels);
 
 }  // namespace scintigen

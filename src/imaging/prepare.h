@@ -22,6 +22,7 @@
 
 #include "cohort/volume_cohort.h"
 #include "core/settings.h"
+#include "core/shard.h"
 #include "core/table.h"
 #include "imaging/brain_extraction.h"
 #include "imaging/dicom_series.h"
@@ -91,12 +92,6 @@ PreparePlan plan_prepare(const PrepareSettings& settings);
 
 /// Lines of --dry-run: each person, scan by scan, with what will be done.
 std::vector<std::string> describe_plan(const PreparePlan& plan);
-
-/// The index (from 0) and number of shards of "2/8"; {0, 1} for "".
-struct Shard {
-  int64_t index = 0, count = 1;
-};
-Shard parse_shard(const std::string& text);
 
 struct PrepareOutcome {
   int64_t prepared = 0, cached = 0, failed = 0;  ///< people

@@ -103,7 +103,7 @@ PrepareOutcome prepare_people(const PreparePlan& plan,
   const auto shard = parse_shard(settings.shard);
   Work work;
   for (size_t p = 0; p < plan.patients.size(); ++p)
-    if (static_cast<int64_t>(p) % shard.count == shard.index && plan.patients[p].wanted)
+    if (shard.has(static_cast<int64_t>(p)) && plan.patients[p].wanted)
       work.people.push_back(&plan.patients[p]);
   const auto brain_template = read_prepare_template(settings);
   if (!plan.numbering.rows.empty()) write_table(numbering_file(settings.out), plan.numbering);

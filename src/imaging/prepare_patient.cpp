@@ -12,6 +12,7 @@
 #include "core/picture.h"
 #include "core/resample.h"
 #include "core/same_grid.h"
+#include "core/transform_file.h"
 #include "imaging/one_scan.h"
 #include "imaging/prepare_grid.h"
 #include "imaging/prepare_records.h"
@@ -20,7 +21,6 @@
 #include "imaging/registration_doubt.h"
 #include "imaging/registration_emission.h"
 #include "imaging/scaling.h"
-#include "imaging/transform_file.h"
 
 namespace scintigen {
 namespace {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "core/error.h"
@@ -254,21 +253,6 @@ PreparePlan plan_prepare(const PrepareSettings& settings) {
   require(usable > 0, "{}: nobody can be prepared; {}: {}", source, plan.patients[0].participant_id,
           plan.patients[0].problem);
   return plan;
-}
-
-Shard parse_shard(const std::string& text) {
-  if (text.empty()) return {};
-  Shard shard;
-  const char *at = text.data(), *end = at + text.size();
-  const auto [slash, first] = std::from_chars(at, end, shard.index);
-  const bool divided = first == std::errc() && slash != end && *slash == '/';
-  const auto [last, second] =
-      divided ? std::from_chars(slash + 1, end, shard.count) : std::from_chars_result{at, first};
-  require(divided && second == std::errc() && last == end && shard.count >= 1 && shard.index >= 1 &&
-              shard.index <= shard.count && shard.count <= 100000,
-          "--shard {}: expected i/n with i from 1 to n, such as 2/8", text);
-  --shard.index;
-  return shard;
 }
 
 std::vector<std::string> describe_plan(const PreparePlan& plan) {

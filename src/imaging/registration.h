@@ -2,7 +2,7 @@
 // Rigid (6) and affine (12) registration of brain scans by mutual information.
 // Does: start from anywhere within 30 mm / 20 degrees and more, say when it failed and when a
 //       mirrored image fits better.
-// Does not: deform, resample (core/resample.h), read or write files (imaging/transform_file.h).
+// Does not: deform, resample (core/resample.h), read or write files (core/transform_file.h).
 #pragma once
 #include <optional>
 #include <string>

@@ -158,11 +158,15 @@ void plan_epilepsy_spect(const TemplateHead& head, const SimulateSettings& setti
   }
 }
 
-void plan_fdg(const TemplateHead& head, PersonPlan& person, Random& random) {
+void plan_fdg(const TemplateHead& head, const SimulateSettings& settings, PersonPlan& person,
+              Random& random) {
   std::vector<Lesion> lesions;
   if (person.group == "epilepsy") {
-    const double diameter = 8 + 12 * random.uniform();
-    lesions.push_back(make_focus(head, diameter, -(0.08 + 0.17 * random.uniform()), random));
+    // Drawn also where they are set: the same place, whatever the size.
+    const double diameter = 8 + 12 * random.uniform(), percent = 8 + 17 * random.uniform();
+    lesions.push_back(
+        make_focus(head, settings.focus_mm > 0 ? settings.focus_mm : diameter,
+                   -(settings.focus_percent > 0 ? settings.focus_percent : percent) / 100, random));
   }
   add_t1(person, random);
   if (person.group != "control T1 only") add_fdg(person, lesions, random);
@@ -180,6 +184,13 @@ void SimulateSettings::visit(SettingsVisitor& v) {
   v.visit(choice("tracer", "of perfusion SPECT; usual = IMP, in epilepsy-spect HMPAO",
                  {"usual", "IMP", "HMPAO", "ECD"}),
           tracer);
+  v.visit(number("focus_percent",
+                 "fdg: uptake of every patient's focus is so much lower, %; 0 = 8 to 25, by chance",
+                 0, 95),
+          focus_percent);
+  v.visit(
+      number("focus_mm", "fdg: its diameter to half of the change; 0 = 8 to 20, by chance", 0, 60),
+      focus_mm);
   v.visit(
       number("slices_per_level",
              "slices of a scan in slices.tsv at each of cerebellum, basal_ganglia, cortex", 1, 9),
@@ -227,7 +238,7 @@ PersonPlan plan_person(const TemplateHead& head, const SimulateSettings& setting
   } else if (settings.like == "epilepsy-spect") {
     plan_epilepsy_spect(head, settings, person, random);
   } else {
-    plan_fdg(head, person, random);
+    plan_fdg(head, settings, person, random);
   }
   return person;
 }

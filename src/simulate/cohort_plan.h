@@ -15,6 +15,7 @@ struct SimulateSettings : Settings {
   std::string like = "ischaemia";
   int64_t participants = 0;      ///< 0 = as many as the kind of cohort has
   std::string tracer = "usual";  ///< of perfusion SPECT; usual: IMP, in epilepsy-spect HMPAO
+  double focus_percent = 0, focus_mm = 0;  ///< of fdg's patients; 0: drawn for each
   int64_t slices_per_level = 1;
   int64_t seed = 1;
   TemplateSettings head;

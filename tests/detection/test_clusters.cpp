@@ -200,5 +200,36 @@ TEST(Clusters, Refusals) {
   EXPECT_REFUSED(find_clusters(Volume{}, {}), "not float32 [D,H,W]");
 }
 
+TEST(Clusters, LieAtTheSamePlaceOnAnotherGrid) {
+  // A ball of 10 mm radius, on 2 mm voxels; the other space is turned by 90 degrees about z,
+  // shifted, and twice as large along each axis.
+  const auto grid = centred_grid(40, 40, 40, 2);
+  auto scores = empty_volume(grid, "1");
+  const auto axis = (torch::arange(40) - 19.5) * 2;
+  const auto from = (axis.view({-1, 1, 1}) - 6).square() + (axis.view({1, -1, 1}) + 10).square() +
+                    (axis.view({1, 1, -1}) - 14).square();
+  scores.voxels = from.le(100).to(torch::kFloat) * 5;
+  const auto clusters = find_clusters(scores, {Direction::kAbove, 2, 0});
+  ASSERT_EQ(clusters.found.size(), 1);
+  const Affine target_to_scores = {{{0, 0.5, 0, 1}, {-0.5, 0, 0, 2}, {0, 0, 0.5, 3}, {0, 0, 0, 1}}};
+  const auto target = centred_grid(90, 90, 90, 2);
+  const auto moved = clusters_on(clusters, grid, target, target_to_scores);
+  ASSERT_EQ(moved.found.size(), 1);
+  const auto& one = moved.found[0];
+  EXPECT_NEAR(one.volume_ml, 8 * clusters.found[0].volume_ml, 1e-9);
+  EXPECT_NEAR(static_cast<double>(one.voxels) * 0.008, one.volume_ml, 0.02 * one.volume_ml);
+  EXPECT_EQ(one.peak, clusters.found[0].peak);
+  // The centre (14, -10, 6) is where 0.5 y + 1 = 14, 2 - 0.5 x = -10, 0.5 z + 3 = 6.
+  EXPECT_NEAR(one.centre_mm[0], 24, 1e-6);
+  EXPECT_NEAR(one.centre_mm[1], 26, 1e-6);
+  EXPECT_NEAR(one.centre_mm[2], 6, 1e-6);
+  Volume labels{moved.labels.to(torch::kFloat), target.voxel_to_world, "1"};
+  const auto again = find_clusters(labels, {Direction::kAbove, 1, 0});
+  ASSERT_EQ(again.found.size(), 1);
+  for (size_t a = 0; a < 3; ++a) EXPECT_NEAR(again.found[0].centre_mm[a], one.centre_mm[a], 0.3);
+  EXPECT_REFUSED(clusters_on(clusters, grid, target, Affine{}),
+                 "clusters: the map to their space is singular");
+}
+
 }  // namespace
 }  // namespace scintigen

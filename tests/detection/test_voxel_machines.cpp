@@ -5,6 +5,7 @@
 
 #include "core/random.h"
 #include "core/temporary_folder.h"
+#include "detection/held_out_scores.h"
 #include "detection/plane_features.h"
 #include "detection/voxel_machines.h"
 
@@ -95,21 +96,47 @@ TEST(VoxelMachines, SupportVectorsDecideTheirOffset) {
   int64_t from = 0, checked = 0;
   for (int64_t v = 0; v < machines.voxel.numel(); ++v) {
     const int64_t count = machines.count[v].item<int64_t>();
+    auto halves = torch::empty({count, 64}, torch::kHalf);
+    auto* const vectors = reinterpret_cast<uint16_t*>(halves.data_ptr<c10::Half>());
+    machines.support_vectors(from, count, vectors);
     for (int64_t s = from; s < from + count; ++s) {
       if (machines.coefficient[s].item<float>() >= 1) continue;
-      const auto vector = machines.vectors[s].to(torch::kFloat);
-      EXPECT_NEAR(
-          decide_by_halves(
-              reinterpret_cast<const uint16_t*>(machines.vectors[from].data_ptr<c10::Half>()),
-              machines.coefficient.data_ptr<float>() + from, count, vector.data_ptr<float>(),
-              machines.gamma[v].item<float>(), machines.rho[v].item<float>()),
-          0, 1e-5);
+      const auto vector = halves[s - from].to(torch::kFloat);
+      EXPECT_NEAR(decide_by_halves(vectors, machines.coefficient.data_ptr<float>() + from, count,
+                                   vector.data_ptr<float>(), machines.gamma[v].item<float>(),
+                                   machines.rho[v].item<float>()),
+                  0, 1e-5);
       ++checked;
     }
     from += count;
   }
   EXPECT_GT(checked, 100);
   EXPECT_EQ(from, machines.control.numel());
+}
+
+/// A piece is kept once: the support vectors that come back are the controls' latents.
+TEST(VoxelMachines, PiecesGiveBackTheSupportVectors) {
+  torch::manual_seed(2);
+  PatchAutoencoder network(1);
+  const DensePatchEncoder encoder(network);
+  const auto controls = people(kPeople, 1);
+  const auto machines = fit_plane(encoder, controls, round_mask(), 1, {});
+  const auto maps = plane_maps(encoder, controls, 1);
+  for (const auto& map : maps) round_to_half(map.data_ptr<float>(), map.numel());
+  std::vector<float> latent(64);
+  int64_t s = 0;
+  for (int64_t v = 0; v < machines.voxel.numel(); ++v) {
+    const int64_t at = machines.voxel[v].item<int64_t>();
+    for (int64_t i = 0; i < machines.count[v].item<int64_t>(); ++i, ++s) {
+      const auto& map = maps[static_cast<size_t>(machines.control[s].item<int64_t>())];
+      latent_of_map(map.data_ptr<float>(), map.size(1), at / kWidth, at % kWidth, latent.data());
+      auto halves = torch::empty({64}, torch::kHalf);
+      machines.support_vectors(s, 1, reinterpret_cast<uint16_t*>(halves.data_ptr<c10::Half>()));
+      // round_to_half() keeps more digits than float16 below 6e-5.
+      ASSERT_TRUE(torch::allclose(halves.to(torch::kFloat), torch::tensor(latent), 0, 4e-8));
+    }
+  }
+  EXPECT_LT(machines.pieces.size(0), 4 * machines.control.numel());
 }
 
 TEST(VoxelMachines, HeldOutControlsAreScoredByMachinesWithoutThem) {
@@ -127,12 +154,13 @@ TEST(VoxelMachines, HeldOutControlsAreScoredByMachinesWithoutThem) {
       if (i % 4 != fold) kept.push_back(controls[static_cast<size_t>(i)]);
     const auto without = fit_plane(encoder, kept, round_mask(), 0, {});
     for (const int64_t i : {fold, fold + 4})
-      scores[i] = score_plane(encoder, controls[static_cast<size_t>(i)], without, 0);
+      scores[i] = score_plane(encoder, controls[static_cast<size_t>(i)], without, 0) * (8.0 / 6);
   }
   // score_plane() reads the held-out control unrounded: 2^-11 of its latents.
   const double largest = scores.abs().max().item<double>();
   EXPECT_LT((machines.mean - scores.mean(0)).abs().max().item<double>(), 2e-3 * largest);
   EXPECT_LT((machines.deviation - scores.std(0)).abs().max().item<double>(), 2e-3 * largest);
+  EXPECT_EQ(ZDistribution(machines.healthy).total(), 8 * machines.voxel.numel());
 }
 
 TEST(VoxelMachines, FilesAndThreadsChangeNothing) {
@@ -145,17 +173,18 @@ TEST(VoxelMachines, FilesAndThreadsChangeNothing) {
   at::set_num_threads(1);
   const auto alone = fit_plane(encoder, controls, round_mask(), 0, {});
   at::set_num_threads(threads);
-  EXPECT_TRUE(torch::equal(machines.vectors, alone.vectors));
+  EXPECT_TRUE(torch::equal(machines.pieces, alone.pieces));
   EXPECT_TRUE(torch::equal(machines.coefficient, alone.coefficient));
   const TemporaryFolder folder;
   write_plane(folder.path() / "plane.safetensors", machines, "key");
-  const auto again = read_plane(folder.path() / "plane.safetensors", "key", kHeight * kWidth);
+  const auto again =
+      read_plane(folder.path() / "plane.safetensors", "key", kHeight, kWidth, kPeople);
   const auto patient = people(kPeople + 1, 1).back();
   EXPECT_TRUE(torch::equal(score_plane(encoder, patient, machines, 0),
                            score_plane(encoder, patient, again, 0)));
-  EXPECT_REFUSED(read_plane(folder.path() / "plane.safetensors", "other", kHeight * kWidth),
+  EXPECT_REFUSED(read_plane(folder.path() / "plane.safetensors", "other", kHeight, kWidth, kPeople),
                  "plane.safetensors: belongs to another detector; fit again into an empty folder");
-  EXPECT_REFUSED(read_plane(folder.path() / "plane.safetensors", "key", 20),
+  EXPECT_REFUSED(read_plane(folder.path() / "plane.safetensors", "key", 1, 20, kPeople),
                  "plane.safetensors: its support vectors do not fit its voxels; fit again");
 }
 

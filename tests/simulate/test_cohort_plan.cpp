@@ -110,6 +110,21 @@ TEST(CohortPlan, FdgPatientsHaveASubtleFocus) {
   }
 }
 
+TEST(CohortPlan, FdgFocusMayBeSet) {
+  SimulateSettings drawn, set;
+  drawn.like = set.like = "fdg";
+  set.focus_percent = 25;
+  set.focus_mm = 20;
+  const auto groups = cohort_groups(drawn);
+  const auto patient = std::find(groups.begin(), groups.end(), "epilepsy") - groups.begin();
+  const auto a = plan_person(colin(), drawn, groups, patient),
+             b = plan_person(colin(), set, groups, patient);
+  EXPECT_DOUBLE_EQ(b.scans[1].lesions[0].change, -0.25);
+  EXPECT_DOUBLE_EQ(b.scans[1].lesions[0].radius_mm, 10);
+  EXPECT_EQ(a.scans[1].lesions[0].centre, b.scans[1].lesions[0].centre);
+  EXPECT_EQ(a.scans[1].world_from_person, b.scans[1].world_from_person);
+}
+
 TEST(CohortPlan, AnyKindFollowsFromItsSeed) {
   for (const char* like : {"ischaemia", "epilepsy-spect", "fdg"}) {
     SimulateSettings settings;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "imaging/transform_file.h"
+#include "core/transform_file.h"
 
 #include <fmt/format.h>
 

@@ -8,7 +8,7 @@
 
 #include "core/affine.h"
 #include "core/temporary_folder.h"
-#include "imaging/transform_file.h"
+#include "core/transform_file.h"
 
 namespace scintigen {
 namespace {

@@ -17,7 +17,7 @@ void write_matrix(const std::filesystem::path& path, const Affine& fixed_to_movi
 /// Either of the two; ITK's with a centre of rotation too (ANTs, Slicer). Lengths in mm.
 /// throws  Error: missing, over 64 KiB, another kind of transform, several of them, words that are
 ///         not numbers, not finite, a last row other than 0 0 0 1, singular (the writers as well)
-/// Checked tests/imaging/test_transform_file.cpp: against transformix at the corners of a scan
+/// Checked tests/core/test_transform_file.cpp: against transformix at the corners of a scan
 Affine read_transform(const std::filesystem::path& path);
 
 }  // namespace scintigen

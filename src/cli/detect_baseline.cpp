@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+// scintigen detect baseline: simpler detectors, with the same files as `detect apply`.
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "cli/command.h"
+#include "cli/detect_output.h"
+#include "cohort/people_split.h"
+#include "core/device.h"
+#include "core/error.h"
+#include "core/progress.h"
+#include "core/run_record.h"
+#include "core/same_grid.h"
+#include "core/volume_io.h"
+#include "detection/simple_detectors.h"
+#include "training/checkpoint.h"
+#include "training/siamese_recipe.h"
+
+namespace scintigen {
+namespace {
+
+constexpr int kSomeLeftOut = 1;
+constexpr const char* kImages =
+    "z of the smoothed relative uptake (method residual: less that of a pseudo-normal image) "
+    "against controls.";
+constexpr const char* kLatents =
+    "Minus the Mahalanobis distance of patch features to those of controls at every voxel.";
+
+class DetectBaseline : public Command {
+ public:
+  void visit(SettingsVisitor& v) override {
+    v.visit(positional(required(text("cohort", "prepared volumes of controls and patients"))),
+            cohort_);
+    v.visit(required(choice("method",
+                            "z: image against controls; residual: image minus pseudo-normal image "
+                            "against controls'; mahalanobis: latents of `train siamese`",
+                            {"z", "residual", "mahalanobis"})),
+            method_);
+    v.visit(required(text("leave_out", "people of the cohort who are no controls")), leave_out_);
+    v.visit(text("participants", "people to score, of --leave-out; none named: all of them"),
+            participants_);
+    v.visit(required(text("out", "folder for a folder a person")), out_);
+    v.visit(text("modality", "image of z and residual"), images_.modalities);
+    v.visit(text("session", "session of a modality that has several"), images_.session);
+    v.visit(number("smooth_mm", "Gaussian (FWHM) inside the brain before z and residual", 0, 30),
+            smooth_mm_);
+    v.visit(text("pseudo_normal",
+                 "residual: table with participant_id and file, an image each of all controls and "
+                 "patients on the grid of the cohort, such as `translate` makes"),
+            pseudo_normal_);
+    v.visit(text("features", "mahalanobis: run folder of `train siamese`"), features_);
+    output_.visit(v);
+    device_.visit(v);
+  }
+
+  int run(const std::vector<std::string>& command_line) override {
+    use_device(device_);
+    check();
+    const auto cohort = read_volume_cohort(cohort_);
+    std::vector<std::string> nobody;
+    const auto controls = split_people(cohort, 0, nobody, leave_out_, 0).training;
+    if (participants_.empty()) participants_ = leave_out_;
+    for (const auto& id : participants_)
+      require(std::find(leave_out_.begin(), leave_out_.end(), id) != leave_out_.end(),
+              "--participants {}: is a control; name it in --leave-out too", id);
+    if (!pseudo_normal_.empty()) read_pseudo_normal(controls);
+    RunRecord record(out_, "detect baseline", command_line, *this);
+    record.add_input(cohort.folder / "volumes.tsv");
+    if (!pseudo_normal_.empty()) record.add_input(pseudo_normal_);
+    const DetectionWriter writer(output_, out_, cohort.space, *this);
+    const int64_t skipped = method_ == "mahalanobis" ? by_latents(cohort, controls, writer, record)
+                                                     : by_images(cohort, controls, writer);
+    require(skipped < static_cast<int64_t>(participants_.size()), "{}: nobody could be scored",
+            cohort_);
+    record.finish();
+    return skipped > 0 ? kSomeLeftOut : 0;
+  }
+
+ private:
+  void check() const {
+    require(method_ != "residual" || !pseudo_normal_.empty(),
+            "--method residual: expected --pseudo-normal, a table of images to subtract");
+    require(method_ == "residual" || pseudo_normal_.empty(),
+            "--pseudo-normal: belongs to --method residual");
+    require((method_ == "mahalanobis") == !features_.empty(),
+            "--features: expected with --method mahalanobis, and with it alone");
+    require(images_.modalities.size() == 1, "--modality: {} named; expected one",
+            images_.modalities.size());
+    require(output_.p_value == 1, "--p-value: simpler detectors have no p-values");
+  }
+
+  void read_pseudo_normal(const std::vector<std::string>& controls) {
+    const auto table = read_table(pseudo_normal_);
+    const auto folder = std::filesystem::path(pseudo_normal_).parent_path();
+    for (size_t row = 0; row < table.rows.size(); ++row)
+      pseudo_[table.at(row, "participant_id")] = folder / table.at(row, "file");
+    auto everybody = controls;
+    everybody.insert(everybody.end(), participants_.begin(), participants_.end());
+    for (const auto& id : everybody)
+      require(pseudo_.count(id) > 0, "{}: no row of {}; every control and patient needs one",
+              pseudo_normal_, id);
+  }
+
+  /// A person's image as it is compared: smooth relative uptake, less the pseudo-normal one's.
+  torch::Tensor image_of(const PatchPeople& people, size_t p, const torch::Tensor& mask) const {
+    const auto spacing = spacing_mm(people.grid.voxel_to_world);
+    std::array<double, 3> fwhm{};
+    for (size_t axis = 0; axis < 3; ++axis) fwhm[axis] = smooth_mm_ / spacing[axis];
+    const auto real = relative_uptake(people.scans[p].voxels[0], mask, fwhm);
+    if (method_ == "z") return real;
+    const auto& id = people.participants[p];
+    const auto& file = pseudo_.at(id);
+    const auto pseudo = read_volume(file);
+    require_same_grid(pseudo, file.string(),
+                      {people.scans[p].voxels[0], people.grid.voxel_to_world, "1"},
+                      "the image of " + id);
+    return real - relative_uptake(pseudo.voxels, mask, fwhm);
+  }
+
+  int64_t by_images(const VolumeCohort& cohort, const std::vector<std::string>& controls,
+                    const DetectionWriter& writer) const {
+    const auto healthy = read_patch_people(cohort, controls, images_);
+    Progress progress("detect baseline", static_cast<int64_t>(controls.size()), "control");
+    std::vector<torch::Tensor> images;
+    for (size_t p = 0; p < controls.size(); ++p) {
+      images.push_back(image_of(healthy, p, healthy.mask));
+      progress.advance();
+    }
+    const auto normal = normal_images(images);
+    images.clear();
+    return each_person(cohort, images_, healthy.grid, [&](const PatchPeople& person) {
+      auto z = against_normal(image_of(person, 0, healthy.mask), normal);
+      z.masked_fill_(healthy.mask.logical_not(), 0);
+      writer.write(
+          person.participants[0],
+          {healthy.grid, healthy.mask, {}, z, {}, 0, person.scans[0].voxels[0], kImages, {}});
+    });
+  }
+
+  int64_t by_latents(const VolumeCohort& cohort, const std::vector<std::string>& controls,
+                     const DetectionWriter& writer, RunRecord& record) const {
+    const auto checkpoint = chosen_checkpoint(features_);
+    record.add_input(checkpoint);
+    const auto trained = read_patch_network(checkpoint.string());
+    const DensePatchEncoder encoder(trained.network);
+    const auto healthy = read_patch_people(cohort, controls, trained.data);
+    std::vector<ScaledScans> scans;
+    std::vector<std::string> names;
+    const int64_t skipped =
+        each_person(cohort, trained.data, healthy.grid, [&](const PatchPeople& person) {
+          scans.push_back(person.scans[0]);
+          names.push_back(person.participants[0]);
+        });
+    if (names.empty()) return skipped;
+    const auto& grid = healthy.grid;
+    std::vector<torch::Tensor> maps(names.size());
+    for (auto& map : maps) map = torch::zeros({grid.nk, grid.nj, grid.ni});
+    Progress progress("detect baseline", grid.nk, "plane");
+    for (int64_t plane = 0; plane < grid.nk; ++plane) {
+      const auto mask = healthy.mask[plane];
+      if (mask.any().item<bool>()) {
+        const auto distances = plane_distances(encoder, healthy.scans, scans, mask, plane);
+        for (size_t p = 0; p < maps.size(); ++p)
+          maps[p][plane].masked_scatter_(mask, distances[static_cast<int64_t>(p)]);
+      }
+      progress.advance();
+    }
+    for (size_t p = 0; p < maps.size(); ++p)
+      writer.write(names[p],
+                   {grid, healthy.mask, maps[p], {}, {}, 0, scans[p].voxels[0], kLatents, {}});
+    return skipped;
+  }
+
+  /// Calls `work` for everybody who can be read; returns how many could not.
+  template <class Work>
+  int64_t each_person(const VolumeCohort& cohort, const PatchSettings& settings, const Grid& grid,
+                      const Work& work) const {
+    int64_t skipped = 0;
+    for (const auto& id : participants_) {
+      try {
+        const auto person = read_patch_people(cohort, {id}, settings);
+        require(person.grid == grid, "{}: lies on another grid than the controls", id);
+        work(person);
+      } catch (const Error& error) {
+        warn(fmt::format("{} is skipped: {}", id, error.what()));
+        ++skipped;
+      }
+    }
+    return skipped;
+  }
+
+  std::string cohort_, method_, out_, pseudo_normal_, features_;
+  std::vector<std::string> leave_out_, participants_;
+  PatchSettings images_;
+  double smooth_mm_ = 8;
+  std::map<std::string, std::filesystem::path> pseudo_;
+  DetectionSettings output_;
+  DeviceSettings device_;
+};
+
+}  // namespace
+
+CommandEntry detect_baseline_command() {
+  return {
+      "detect baseline", "Simpler detectors than `detect apply`, for comparison",
+      "Scores the people of `--leave-out` against all others of the cohort and writes the same "
+      "files as `detect apply`, lower standing out: by z of the smoothed relative uptake, by z of "
+      "its difference to a pseudo-normal image (made from the person's own T1, say), or by the "
+      "Mahalanobis distance of the latents that `detect fit` uses. Research software: not for "
+      "diagnosis.",
+      "scintigen detect baseline prepared/template --method z --leave-out sub-P01,sub-P02 --out "
+      "found_z",
+      [] { return std::unique_ptr<Command>(new DetectBaseline); }};
+}
+
+}  // namespace scintigen

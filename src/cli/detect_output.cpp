@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/detect_output.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/cluster_report.h"
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/nifti.h"
+#include "core/progress.h"
+#include "core/resample.h"
+#include "core/transform_file.h"
+#include "report/html.h"
+
+namespace scintigen {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr double kMargin_mm = 15;  // around the brain, in pictures
+constexpr const char* kDescrip = "scintigen detect; not for diagnosis";
+
+/// The part of `volume` around what is not 0 in `shown` (same grid).
+Volume around(const Volume& volume, const Volume& shown) {
+  const auto spacing = spacing_mm(volume.voxel_to_world);
+  Volume part = volume;
+  const auto inside = shown.voxels.ne(0);
+  for (int64_t dimension = 0; dimension < 3; ++dimension) {
+    auto line = inside;
+    for (int64_t other = 2; other >= 0; --other)
+      if (other != dimension) line = line.any(other, /*keepdim=*/true);
+    const auto places = line.flatten().nonzero();
+    if (places.numel() == 0) return volume;
+    const auto axis = static_cast<size_t>(2 - dimension);
+    const auto margin = static_cast<int64_t>(std::ceil(kMargin_mm / spacing[axis]));
+    const int64_t from = std::max<int64_t>(0, places.min().item<int64_t>() - margin);
+    const int64_t to =
+        std::min(volume.voxels.size(dimension), places.max().item<int64_t>() + margin + 1);
+    part.voxels = part.voxels.slice(dimension, from, to);
+    for (size_t row = 0; row < 3; ++row)
+      part.voxel_to_world[row][3] += static_cast<double>(from) * volume.voxel_to_world[row][axis];
+  }
+  part.voxels = part.voxels.contiguous();
+  return part;
+}
+
+ResultPage page_of(const std::string& id, const DetectionMaps& maps, const Clusters& found,
+                   const std::string& score_name, Settings& settings) {
+  ResultPage page;
+  page.kind = "Lesion detection";
+  page.title = "What stands out in " + id;
+  page.dateline = describe_grid(maps.grid);
+  page.headline =
+      found.found.empty()
+          ? "No cluster stands out."
+          : "The cluster ranked first: " + cluster_words(found.found.front(), score_name) + ".";
+  page.findings.push_back(fmt::format(
+      "{} clusters at {} {:.4g} and below. Every scan has clusters: their number was asked for.",
+      found.found.size(), score_name, found.rule.threshold));
+  page.warnings = maps.warnings;
+  const auto resolved = settings_to_json(settings);
+  for (const auto& [name, value] : resolved.items())
+    page.settings.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
+  return page;
+}
+
+}  // namespace
+
+void DetectionSettings::visit(SettingsVisitor& v) {
+  v.visit(number("clusters", "the threshold of a person leaves at most so many (Zotova 2025: 10)",
+                 1, 1e6),
+          clusters);
+  v.visit(number("least_ml", "smaller clusters are left out, mL", 0, 1e6), least_ml);
+  v.visit(number("p_value", "voxels whose p-value is above are in no cluster; 1 = no such bound",
+                 1e-9, 1),
+          p_value);
+  v.visit(text("native",
+               "prepare's folder native, its transforms beside it: clusters and maps in each "
+               "person's own space as well, pictures on the T1"),
+          native);
+  v.visit(choice("atlas", "names of the regions of clusters in template space: AAL if it is there",
+                 {"auto", "none"}),
+          atlas);
+  v.visit(number("pictures", "clusters drawn on three planes", 0, 1000), pictures);
+}
+
+/// Where a person's own maps lie.
+struct DetectionWriter::OwnSpace {
+  Volume anatomy;
+  Affine to_template = identity_affine();
+};
+
+DetectionWriter::DetectionWriter(const DetectionSettings& settings, fs::path out,
+                                 const std::string& space, Settings& all_settings)
+    : settings_(settings), out_(std::move(out)), all_settings_(all_settings) {
+  if (!settings.native.empty()) {
+    native_ = read_volume_cohort(settings.native);
+    require(native_->space == "native" && space == "template",
+            "--native {}: of space {}, the detector's scans of {}; expected prepare's native "
+            "beside template",
+            settings.native, native_->space, space);
+  }
+  if (settings.atlas == "auto" && space == "template" && fs::exists(kAtlasLabels))
+    atlas_ = read_label_image();
+}
+
+DetectionWriter::OwnSpace DetectionWriter::own_space(const std::string& id) const {
+  const std::string end = "_from-template.tfm";
+  // "native/" and "native" have other parents.
+  const auto folder = (fs::absolute(native_->folder) / "..").lexically_normal() / "transforms" / id;
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const auto name = entry.path().filename().string();
+    if (name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0)
+      files.push_back(entry.path());
+  }
+  require(files.size() == 1, "--native {}: {} maps to the template in {}; expected one, of prepare",
+          settings_.native, files.size(), folder.string());
+  // "sub-01_T1w_from-template.tfm": the scan whose world the own space is.
+  const auto name = files.front().filename().string();
+  const auto modality = name.substr(id.size() + 1, name.size() - id.size() - 1 - end.size());
+  const auto row = native_->find(id, modality);
+  OwnSpace own;
+  own.anatomy = {map_voxels(*native_, row), native_->volumes[row].grid.voxel_to_world, "1"};
+  own.to_template = inverse(read_transform(files.front()));
+  return own;
+}
+
+void DetectionWriter::draw(const fs::path& folder, const Volume& anatomy, const Volume& scores,
+                           const Clusters& clusters, const std::string& score_name,
+                           ResultPage& page) const {
+  ResultSection section{"pictures", "On three planes", {}, {}, {}};
+  Overlay overlay;
+  overlay.anatomy = around(anatomy, scores);
+  overlay.scores = around(scores, scores);
+  overlay.score_name = score_name;
+  overlay.threshold = std::max(std::abs(clusters.rule.threshold), 1e-6);
+  overlay.highest =
+      std::max(overlay.threshold * 1.001,
+               std::min(scores.voxels.abs().max().item<double>(), 4 * overlay.threshold));
+  const auto shown = std::min(clusters.found.size(), static_cast<size_t>(settings_.pictures));
+  for (size_t r = 0; r < shown; ++r) {
+    const auto& one = clusters.found[r];
+    const auto words = cluster_title(one);
+    section.pictures.push_back(cluster_picture(
+        overlay, one, fmt::format("cluster {}: {}", one.label, words),
+        folder / fmt::format("overlay_{}.png", one.label),
+        fmt::format("Axial, coronal and sagittal plane through the peak, {} in colour", score_name),
+        fmt::format("Cluster {}: {}. {} of {:.4g} or less in blue; the patient's right is on the "
+                    "left.",
+                    one.label, words, score_name, -overlay.threshold)));
+  }
+  if (shown > 0) page.sections.push_back(section);
+}
+
+Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& maps) const {
+  const auto folder = out_ / id;
+  fs::create_directories(folder);
+  const auto file = [&](const std::string& what) {
+    return folder / fmt::format("{}_{}", id, what);
+  };
+  const auto volume = [&](const torch::Tensor& voxels) {
+    return Volume{voxels, maps.grid.voxel_to_world, "1"};
+  };
+  for (const auto& [what, voxels] :
+       {std::pair{"score", &maps.score}, std::pair{"z", &maps.z}, std::pair{"p", &maps.p}})
+    if (voxels->defined())
+      write_nifti(file(fmt::format("{}.nii.gz", what)), volume(*voxels), kDescrip);
+  const std::string score_name = maps.z.defined() ? "z" : "score";
+  const auto ranked = volume(maps.z.defined() ? maps.z : maps.score);
+  ClusterRule rule;
+  rule.direction = Direction::kBelow;
+  rule.threshold =
+      settings_.p_value < 1 ? std::max(maps.z_at_p, -1e30) : 0;  // finite where there is none
+  rule.least_ml = settings_.least_ml;
+  rule.threshold = threshold_for_at_most(ranked, rule, settings_.clusters, maps.mask);
+  auto found = find_clusters(ranked, rule, maps.mask);
+  if (atlas_) name_regions(found, *atlas_, identity_affine());
+  write_nifti(file("clusters.nii.gz"), volume(found.labels.to(torch::kFloat)), kDescrip);
+  write_table(file("clusters.tsv"), cluster_table({&found}));
+  auto own_clusters = found;
+  Volume own_map = ranked, anatomy = volume(maps.scan.defined() ? maps.scan : ranked.voxels);
+  if (native_) {
+    const auto own = own_space(id);
+    const auto grid = grid_of(own.anatomy);
+    anatomy = own.anatomy;
+    own_map = resample(ranked, grid, own.to_template, Interpolation::kLinear);
+    own_clusters = clusters_on(found, maps.grid, grid, own.to_template);
+    write_nifti(file(fmt::format("space-native_{}.nii.gz", score_name)), own_map, kDescrip);
+    write_nifti(file("space-native_clusters.nii.gz"),
+                {own_clusters.labels.to(torch::kFloat), grid.voxel_to_world, "1"}, kDescrip);
+    write_table(file("space-native_clusters.tsv"), cluster_table({&own_clusters}));
+  }
+  auto page = page_of(id, maps, own_clusters, score_name, all_settings_);
+  draw(folder, anatomy, own_map, own_clusters, score_name, page);
+  ResultSection table{"clusters", "Clusters", {}, {}, {}};
+  table.paragraphs.push_back(
+      maps.method +
+      fmt::format(" Clusters of voxels that touch by faces, edges or corners, by size and mean {} "
+                  "with equal weight. Places in mm of {} (x right, y front, z head).",
+                  score_name, native_ ? "the person's own T1" : "the space of the prepared scans"));
+  table.tables.push_back(clusters_as_table(own_clusters, "Ranked"));
+  page.sections.push_back(table);
+  write_file(folder / "report.html", result_page(page));
+  say(fmt::format("{}: {} clusters at {} {:.4g} and below", id, found.found.size(), score_name,
+                  rule.threshold));
+  return found;
+}
+
+}  // namespace scintigen

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every detector leaves behind for a person: maps, ranked clusters with their table, the same
+// in the person's own space, pictures, a page.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cohort/volume_cohort.h"
+#include "core/grid.h"
+#include "core/settings.h"
+#include "detection/clusters.h"
+#include "report/result_page.h"
+
+namespace scintigen {
+
+struct DetectionSettings : Settings {
+  int64_t clusters = 10;
+  double least_ml = 0, p_value = 1;
+  std::string native, atlas = "auto";
+  int64_t pictures = 3;
+  void visit(SettingsVisitor& visitor) override;
+};
+
+/// Maps of one person on a detector's grid; lower stands out.
+struct DetectionMaps {
+  Grid grid;
+  torch::Tensor mask;   ///< [D,H,W] bool
+  torch::Tensor score;  ///< float32; undefined where z is all there is
+  torch::Tensor z, p;   ///< float32; undefined where the detector has none
+  double z_at_p = 0;    ///< z whose p-value is settings.p_value; used where that is < 1
+  torch::Tensor scan;   ///< float32, what was scored, for pictures without --native
+  std::string method;   ///< a sentence or two for the page
+  std::vector<std::string> warnings;
+};
+
+class DetectionWriter {
+ public:
+  /// throws  Error: --native is no native cohort, or `space` is not the template's
+  DetectionWriter(const DetectionSettings& settings, std::filesystem::path out,
+                  const std::string& space, Settings& all_settings);
+
+  /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p (what there is), ID_clusters.nii.gz, ID_clusters.tsv;
+  /// with --native the same as ID_space-native_*; overlay_*.png and report.html. Clusters are of z
+  /// where there is one, else of the score. Says how many were found.
+  /// throws  Error: no transform or image of the person in --native
+  Clusters write(const std::string& id, const DetectionMaps& maps) const;
+
+ private:
+  struct OwnSpace;
+  OwnSpace own_space(const std::string& id) const;
+  void draw(const std::filesystem::path& folder, const Volume& anatomy, const Volume& scores,
+            const Clusters& clusters, const std::string& score_name, ResultPage& page) const;
+
+  const DetectionSettings& settings_;
+  std::filesystem::path out_;
+  Settings& all_settings_;
+  std::optional<VolumeCohort> native_;
+  std::optional<LabelImage> atlas_;
+};
+
+}  // namespace scintigen

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detection/detection_study.h"
+
+#include <algorithm>
+#include <map>
+
+#include "core/error.h"
+#include "metrics/two_sample_tests.h"
+
+namespace scintigen {
+namespace {
+
+std::string rounded(double value) { return fmt::format("{:.6g}", value); }
+
+Clusters clusters_at(const ScoredPerson& person, ClusterRule rule, double threshold) {
+  rule.threshold = threshold;
+  return find_clusters(person.scores, rule, person.mask);
+}
+
+/// One threshold for everybody: hits of patients, mean clusters of controls.
+void add_free_response(const std::vector<ScoredPerson>& people, const StudyRule& rule,
+                       DetectorStudy& study) {
+  std::vector<std::vector<PatientHit>> hits;
+  study.in_controls.assign(rule.thresholds.size(), 0);
+  for (const auto& person : people) {
+    std::vector<PatientHit> row;
+    for (size_t t = 0; t < rule.thresholds.size(); ++t) {
+      const auto clusters = clusters_at(person, rule.clusters, rule.thresholds[t]);
+      if (person.lesion.defined())
+        row.push_back(
+            judge_clusters(clusters, person.lesion, person.scores.voxel_to_world, rule.hit));
+      else
+        study.in_controls[t] +=
+            static_cast<double>(clusters.found.size()) / static_cast<double>(study.controls.size());
+    }
+    if (person.lesion.defined()) hits.push_back(row);
+  }
+  study.at_thresholds = detection_curve(hits);
+}
+
+}  // namespace
+
+DetectorStudy study_detector(const std::string& name, const std::vector<ScoredPerson>& people,
+                             const StudyRule& rule) {
+  DetectorStudy study;
+  study.name = name;
+  if (rule.draws > 0) study.chance.assign(static_cast<size_t>(rule.most), 0);
+  for (const auto& person : people)
+    (person.lesion.defined() ? study.patients : study.controls).push_back(person.participant_id);
+  require(!study.patients.empty(), "{}: nobody with a lesion to find", name);
+  for (const auto& person : people) {
+    if (!person.lesion.defined()) continue;
+    study.hits.emplace_back();
+    for (int64_t n = 1; n <= rule.most; ++n) {
+      const auto clusters =
+          clusters_at(person, rule.clusters,
+                      threshold_for_at_most(person.scores, rule.clusters, n, person.mask));
+      study.hits.back().push_back(
+          judge_clusters(clusters, person.lesion, person.scores.voxel_to_world, rule.hit));
+      if (rule.draws > 0)
+        study.chance[static_cast<size_t>(n - 1)] +=
+            chance_of_hit(clusters, person.mask, person.lesion, person.scores.voxel_to_world,
+                          rule.hit, rule.seed, rule.draws) /
+            static_cast<double>(study.patients.size());
+    }
+  }
+  study.curve = detection_curve(study.hits);
+  if (!rule.thresholds.empty()) add_free_response(people, rule, study);
+  return study;
+}
+
+Table hit_table(const DetectorStudy& study) {
+  Table table{"hits.tsv", {"participant_id", "most", "clusters", "rank", "misses"}, {}};
+  for (size_t p = 0; p < study.patients.size(); ++p)
+    for (size_t k = 0; k < study.hits[p].size(); ++k) {
+      const auto& hit = study.hits[p][k];
+      table.add_row({study.patients[p], std::to_string(k + 1), std::to_string(hit.clusters),
+                     std::to_string(hit.rank), std::to_string(hit.misses)});
+    }
+  return table;
+}
+
+Table curve_table(const DetectorStudy& study) {
+  Table table{"curve.tsv",
+              {"most", "clusters", "false_clusters", "sensitivity", "lower", "upper", "chance"},
+              {}};
+  for (size_t k = 0; k < study.curve.size(); ++k) {
+    const auto& point = study.curve[k];
+    table.add_row({std::to_string(k + 1), rounded(point.clusters), rounded(point.misses),
+                   rounded(point.sensitivity), rounded(point.lower), rounded(point.upper),
+                   study.chance.empty() ? "n/a" : rounded(study.chance[k])});
+  }
+  return table;
+}
+
+Table froc_table(const DetectorStudy& study, const std::vector<double>& thresholds) {
+  Table table{
+      "froc.tsv",
+      {"threshold", "clusters", "false_clusters", "in_controls", "sensitivity", "lower", "upper"},
+      {}};
+  for (size_t t = 0; t < study.at_thresholds.size(); ++t) {
+    const auto& point = study.at_thresholds[t];
+    table.add_row({number_text(thresholds[t]), rounded(point.clusters), rounded(point.misses),
+                   study.controls.empty() ? "n/a" : rounded(study.in_controls[t]),
+                   rounded(point.sensitivity), rounded(point.lower), rounded(point.upper)});
+  }
+  return table;
+}
+
+Table pair_table(const std::vector<DetectorStudy>& studies) {
+  Table table{"pairs.tsv", {"most", "a", "b", "patients", "only_a", "only_b", "p"}, {}};
+  for (size_t i = 0; i < studies.size(); ++i)
+    for (size_t j = i + 1; j < studies.size(); ++j) {
+      const auto &a = studies[i], &b = studies[j];
+      std::map<std::string, size_t> of_b;
+      for (size_t p = 0; p < b.patients.size(); ++p) of_b[b.patients[p]] = p;
+      for (size_t k = 0; k < std::min(a.curve.size(), b.curve.size()); ++k) {
+        Sample hits_a, hits_b;
+        for (size_t p = 0; p < a.patients.size(); ++p) {
+          const auto found = of_b.find(a.patients[p]);
+          if (found == of_b.end()) continue;
+          hits_a.push_back(a.hits[p][k].hit());
+          hits_b.push_back(b.hits[found->second][k].hit());
+        }
+        require(!hits_a.empty(), "{} and {}: no patient in common", a.name, b.name);
+        const auto test = mcnemar_exact(hits_a, hits_b);
+        table.add_row({std::to_string(k + 1), a.name, b.name, std::to_string(hits_a.size()),
+                       test.p ? rounded(test.figure("only_a")) : "0",
+                       test.p ? rounded(test.figure("only_b")) : "0",
+                       test.p ? rounded(*test.p) : "n/a"});
+      }
+    }
+  return table;
+}
+
+}  // namespace scintigen

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+# train siamese -> detect fit -> detect apply on simulated people: a planted lesion is the cluster ranked first, shards give the
+# same planes, refusals by their text.
+works "$SCINTIGEN" simulate --participants 9 --spect-iterations 1 --spect-matrix 40 --spect-slices 12 --seed 3 --out scans
+printf 'participant_id\tmodality\tfile\n' >people.tsv
+for n in 1 2 3 4 5 6 7 8 9; do
+  printf 'sub-00%d\tspect\tscans/sub-00%d/ses-rest/spect/sub-00%d_ses-rest_spect.nii.gz\n' $n $n $n >>people.tsv
+done
+works "$SCINTIGEN" prepare --table people.tsv --registered --modalities spect --brain none --keep-head --spacing-mm 4 --out prepared
+cohort=prepared/native
+
+# The planted lesion: 5 x 5 voxels of 4 planes of the last person become 0. float32 from byte 352, i fastest.
+scan=$cohort/sub-009/sub-009_space-native_spect.nii
+short() { od -An -t d2 -j "$1" -N 2 "$scan" | tr -d ' '; }
+ni=$(short 42) nj=$(short 44) nk=$(short 46)
+i=$((ni / 2 - 8)) j=$((nj / 2)) k=$((nk / 2 - 2))
+for plane in 0 1 2 3; do
+  for row in 0 1 2 3 4; do
+    dd if=/dev/zero of="$scan" bs=4 seek=$((88 + ((k + plane) * nj + j + row) * ni + i)) count=5 conv=notrunc status=none
+  done
+done
+
+train() { "$SCINTIGEN" train siamese "$cohort" --modalities spect --leave-out sub-009 --threads 1 "$@"; }
+works train --patches 600 --epochs 2 --hold-out 2 --out features
+has 'patches of spect: 6 people to train on, 2 held out' works.err
+has 'reconstruction' features/scores.csv
+
+fit() { "$SCINTIGEN" detect fit "$cohort" --features features --leave-out sub-009 --threads 1 "$@"; }
+works fit --folds 4 --out detector
+has "8 controls" works.err
+works fit --folds 4 --out detector
+has '0 planes fitted' works.err
+refuses 'holds a detector of other controls, settings or features; name another --out' fit --folds 4 --nu 0.1 --out detector
+
+# Two shards, in one folder and in two, are the whole, bit for bit.
+works fit --folds 4 --out parts --shard 1/2
+has 'shard 1/2 done' works.err
+refuses 'planes are not fitted, the first is' fit --folds 4 --out parts --merge
+refuses 'is not fitted yet; run the same `scintigen detect fit` again' "$SCINTIGEN" detect apply "$cohort" --detector parts --out early
+works fit --folds 4 --out other --shard 2/2
+cp other/planes/*.safetensors parts/planes/
+works fit --folds 4 --out parts --merge
+has 'planes are there' works.err
+diff -r detector/planes parts/planes >/dev/null || fail "shards differ from the whole"
+cmp detector/detector.json parts/detector.json
+[ -s parts/shards/1-of-2/run.json ] || fail "no record of the shard"
+refuses '--shard 3/2: expected i/n' fit --folds 4 --out parts --shard 3/2
+refuses '--merge sees that all shards are there; give it without --shard' fit --folds 4 --out parts --merge --shard 1/2
+
+apply() { "$SCINTIGEN" detect apply "$cohort" --threads 1 "$@"; }
+works apply --detector detector --participants sub-009 --clusters 5 --out found
+for file in score.nii.gz z.nii.gz p.nii.gz clusters.nii.gz clusters.tsv; do
+  [ -s "found/sub-009/sub-009_$file" ] || fail "no sub-009_$file"
+done
+[ -s found/sub-009/overlay_1.png ] || fail "no picture"
+has 'not for diagnosis' found/sub-009/report.html
+[ "$(wc -l <found/sub-009/sub-009_clusters.tsv)" -le 6 ] || fail "more than 5 clusters"
+# The place of the lesion in mm, by the header's srow_x, _y, _z (four floats each from byte 280).
+header() { od -An -t f4 -j "$1" -N 4 "$scan" | tr -d ' '; }
+awk -F '\t' -v sx="$(header 280)" -v x="$(header 292)" -v sy="$(header 300)" -v y="$(header 308)" -v sz="$(header 320)" \
+  -v z="$(header 324)" -v i=$((i + 2)) -v j=$((j + 2)) -v k="$((k + 1)).5" '
+  NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c }
+  NR == 2 {
+    d = sqrt(($at["centre_x"] - x - sx * i)^2 + ($at["centre_y"] - y - sy * j)^2 + ($at["centre_z"] - z - sz * k)^2)
+    print "the first cluster lies " d " mm from the lesion"
+    exit d > 15
+  }' found/sub-009/sub-009_clusters.tsv || fail "the planted lesion is not the cluster ranked first"
+# All people at once, and a bound on p: the same scores, fewer voxels in clusters.
+works apply --detector detector --participants sub-008,sub-009 --p-value 0.01 --out strict
+cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
+
+# The person's own space: prepare's map from the template moves every place 8 mm to the right (ITK: LPS).
+cp -r prepared/native prepared/template
+sed -i 's/"space": "native"/"space": "template"/' prepared/template/volumes.json
+mkdir -p prepared/transforms/sub-009
+printf '%s\n' '#Insight Transform File V1.0' '#Transform 0' 'Transform: AffineTransform_double_3_3' \
+  'Parameters: 1 0 0 0 1 0 0 0 1 -8 0 0' 'FixedParameters: 0 0 0' >prepared/transforms/sub-009/sub-009_spect_from-template.tfm
+own() { "$SCINTIGEN" detect apply prepared/template --detector detector --threads 1 --native prepared/native "$@"; }
+works own --participants sub-009 --clusters 5 --out own
+for file in space-native_z.nii.gz space-native_clusters.nii.gz space-native_clusters.tsv; do
+  [ -s "own/sub-009/sub-009_$file" ] || fail "no sub-009_$file"
+done
+first() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c } NR == 2 { print $at["centre_x"], $at["voxels"] }' "$1"; }
+read -r there voxels <<<"$(first own/sub-009/sub-009_clusters.tsv)"
+read -r here same <<<"$(first own/sub-009/sub-009_space-native_clusters.tsv)"
+awk -v a="$there" -v b="$here" 'BEGIN { exit (b - a - 8)^2 > 1e-4 }' || fail "$there mm in the template, $here mm in the own space"
+[ "$voxels" = "$same" ] || fail "$voxels voxels in the template, $same in the own space"
+status=0
+own --participants sub-008,sub-009 --out some 2>some.err || status=$?
+[ "$status" = 1 ] || fail "expected exit status 1, found $status"
+has 'sub-008 is skipped: --native prepared/native: 0 maps to the template in' some.err
+
+baseline() { "$SCINTIGEN" detect baseline "$cohort" --modality spect --leave-out sub-009 --threads 1 "$@"; }
+works baseline --method z --out found_z
+[ -s found_z/sub-009/sub-009_z.nii.gz ] || fail "no z map"
+works baseline --method mahalanobis --features features --out found_distance
+printf 'participant_id\tfile\n' >pseudo.tsv
+for n in 1 2 3 4 5 6 7 8 9; do
+  printf 'sub-00%d\t%s/sub-001/sub-001_space-native_spect.nii\n' $n $cohort >>pseudo.tsv
+done
+works baseline --method residual --pseudo-normal pseudo.tsv --out found_residual
+refuses 'expected --pseudo-normal, a table of images to subtract' baseline --method residual --out none
+refuses '--features: expected with --method mahalanobis' baseline --method mahalanobis --out none
+refuses '--participants sub-001: is a control; name it in --leave-out too' baseline --method z --participants sub-001 --out none
+sed '/sub-002/d' pseudo.tsv >short.tsv
+refuses 'short.tsv: no row of sub-002; every control and patient needs one' baseline --method residual --pseudo-normal short.tsv --out none
+
+# Scores: the lesion as a mask, all detectors beside each other.
+cp "$scan" lesion.nii # 1 in the lesion, 0 elsewhere
+size=$(stat -c %s lesion.nii)
+dd if=/dev/zero of=lesion.nii bs=4096 seek=352 count=$((size - 352)) oflag=seek_bytes iflag=count_bytes conv=notrunc status=none
+for plane in 0 1 2 3; do
+  for row in 0 1 2 3 4; do
+    for column in 0 1 2 3 4; do
+      printf '\0\0\200\77' | dd of=lesion.nii bs=4 seek=$((88 + ((k + plane) * nj + j + row) * ni + i + column)) conv=notrunc status=none
+    done
+  done
+done
+printf 'participant_id\tfile\nsub-009\tlesion.nii\nsub-008\tn/a\n' >lesions.tsv
+works "$SCINTIGEN" detect baseline "$cohort" --modality spect --leave-out sub-008,sub-009 --method z --out two_z
+works "$SCINTIGEN" detect score strict two_z --name machines,z --lesions lesions.tsv --most 3 --draws 20 --out scored
+has '100 % of 1 lesions hit with at most 3 clusters a person' works.err
+has 'by chance' works.err
+[ "$(wc -l <scored/machines/hits.tsv)" = 4 ] || fail "expected a row for 1, 2 and 3 clusters"
+has 'in_controls' scored/machines/froc.tsv
+has 'only_a' scored/pairs.tsv
+works "$SCINTIGEN" detect score strict --retest strict --lesions lesions.tsv --out again
+has '1.0000' again/strict/retest.tsv
+printf 'participant_id\tfile\nsub-008\tn/a\n' >healthy.tsv
+refuses 'strict: nobody with a lesion to find' "$SCINTIGEN" detect score strict --lesions healthy.tsv --out none
+printf 'participant_id\tfile\nsub-007\tlesion.nii\n' >absent.tsv
+refuses 'strict: no map of sub-007; run `detect apply` for everybody in --lesions' "$SCINTIGEN" detect score strict --lesions absent.tsv --out none
+refuses '--thresholds -3: expected each below the one before' "$SCINTIGEN" detect score strict --lesions lesions.tsv --thresholds=-4,-3 --out none
+refuses '--name: 1 for 2 folders; give one for each' "$SCINTIGEN" detect score strict two_z --name a --lesions lesions.tsv --out none
+
+refuses 'no volumes.json; expected a folder that' "$SCINTIGEN" detect fit scans --features features --out none
+refuses '--folds 9: expected 0, or 2 to 8' fit --folds 9 --out many_folds
+refuses '--leave-out sub-010: not in' "$SCINTIGEN" detect fit "$cohort" --features features --leave-out sub-010 --out none
+mkdir damaged && printf '[]' >damaged/detector.json
+refuses 'expected a detector of version' apply --detector damaged --out none
+works fit --out plain
+refuses 'this detector has no p-values; fit it with --folds' apply --detector plain --p-value 0.1 --participants sub-009 --out none
+refuses 'expected prepare' apply --detector detector --native "$cohort" --participants sub-009 --out none
