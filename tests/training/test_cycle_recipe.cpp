@@ -38,7 +38,9 @@ class Cycle : public testing::TestWithParam<std::string> {
   CycleTraining settings_;
 };
 
-TEST_P(Cycle, GoesOnFromACheckpointBitForBitAndTranslates) {
+class CycleSlow : public Cycle {};
+
+TEST_P(CycleSlow, GoesOnFromACheckpointBitForBitAndTranslates) {
   settings_.pieces.pieces = GetParam();
   if (GetParam() == "patches") {
     settings_.network.padding = "replicate";
@@ -87,7 +89,7 @@ TEST_P(Cycle, GoesOnFromACheckpointBitForBitAndTranslates) {
   EXPECT_GT(second->sample_sheet(4).width, 100);
 }
 
-INSTANTIATE_TEST_SUITE_P(Pieces, Cycle, testing::Values("triplets", "patches"),
+INSTANTIATE_TEST_SUITE_P(Pieces, CycleSlow, testing::Values("triplets", "patches"),
                          [](const auto& info) { return info.param; });
 
 TEST_F(Cycle, SimpleHasOneNetworkOfEachKindAndLearns) {

@@ -28,7 +28,7 @@ for pieces in triplets patches; do
   done
 
   # One file; each switch makes another volume, on the same grid, and the same twice.
-  for switch in '' --blend '--smooth-mm 0' '--smooth-mm 6' '--match histogram' '--match mean'; do
+  for switch in '' --blend '--smooth-mm 6' '--match histogram' '--match mean'; do
     name=single_$pieces$(echo "$switch" | tr -d ' ')
     # shellcheck disable=SC2086
     works translate --input "$t1" --mask "$mask" $switch --out "$name"
