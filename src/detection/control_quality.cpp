@@ -14,23 +14,30 @@ namespace {
 constexpr int64_t kVoxels = 512;
 constexpr double kTighter = 0.8, kWider = 1.25, kFarSd = 3;
 
-/// A participant's cell of volumes.tsv; "" without column or value.
-std::string cell_of(const VolumeCohort& cohort, const std::string& id, const char* column) {
+/// The row of volumes.tsv that holds a participant's value, if there are column and value.
+std::optional<size_t> row_of(const VolumeCohort& cohort, const std::string& id,
+                             const char* column) {
   const auto& table = cohort.table;
-  if (!table.find_column(column)) return "";
+  if (!table.find_column(column)) return std::nullopt;
   for (size_t row = 0; row < table.rows.size(); ++row)
-    if (table.at(row, "participant_id") == id && table.at(row, column) != "n/a")
-      return table.at(row, column);
-  return "";
+    if (table.at(row, "participant_id") == id && table.at(row, column) != "n/a") return row;
+  return std::nullopt;
+}
+
+/// "" without column or value.
+std::string cell_of(const VolumeCohort& cohort, const std::string& id, const char* column) {
+  const auto row = row_of(cohort, id, column);
+  return row ? cohort.table.at(*row, column) : "";
 }
 
 std::optional<double> age_of(const VolumeCohort& cohort, const std::string& id) {
+  const auto row = row_of(cohort, id, "age");
+  if (!row) return std::nullopt;
   try {
-    const auto text = cell_of(cohort, id, "age");
-    if (!text.empty()) return std::stod(text);
-  } catch (const std::exception&) {  // "89+": not a number to compare
+    return cohort.table.number_at(*row, "age");
+  } catch (const Error&) {  // "89+", "nan": not a number to compare
+    return std::nullopt;
   }
-  return std::nullopt;
 }
 
 double mean_of(const std::vector<double>& values, const std::vector<int64_t>& of) {

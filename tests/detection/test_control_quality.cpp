@@ -44,6 +44,14 @@ TEST_F(Controls, AreRemembered) {
   EXPECT_EQ(again.ages, quality.ages);
 }
 
+TEST_F(Controls, AnAgeThatIsNoNumberIsLeftOut) {
+  cohort_.table.rows[0].at(*cohort_.table.find_column("age")) = "nan";
+  cohort_.table.rows[1].at(*cohort_.table.find_column("age")) = "12+";
+  const auto quality = control_quality(network_, controls_, cohort_);
+  EXPECT_EQ(*quality.ages, (std::array<double, 2>{40, 90}));
+  EXPECT_EQ(control_quality_of(nlohmann::json::parse(quality.json().dump())).ages, quality.ages);
+}
+
 TEST_F(Controls, APatientIsComparedWithThem) {
   auto quality = control_quality(network_, controls_, cohort_);
   const auto patient = read_patch_people(cohort_, {"sub-9"}, {}).scans[0];
