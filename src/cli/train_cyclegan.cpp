@@ -31,8 +31,8 @@ CommandEntry train_cyclegan_command() {
       "Train a Simple-GAN or Cycle-GAN (T1 to FDG PET) on prepared volumes",
       "Learns to make one modality from another (Zotova et al. 2021: ResNet generators, patch "
       "discriminators, least squares), on triplets of adjacent slices or on cubes of volumes that "
-      "`prepare` brought to one grid; with pairs, or with people who have either (`--unpaired`, "
-      "`--target-cohort`). `recipes/zotova-*.toml` hold the paper's settings. Whole volumes of "
+      "`prepare` brought to one grid; with pairs, or with targets of other people "
+      "(`--target-cohort`). `recipes/zotova-*.toml` hold the paper's settings. Whole volumes of "
       "the people held out are scored by SSIM, PSNR and RMSE in (-1,1), range 2, and the best is "
       "kept. Pieces are cut by threads of their own; `loader_share` of metrics.csv is the part of "
       "the time that training waited for them. Writes a run folder; Ctrl-C saves and leaves, "

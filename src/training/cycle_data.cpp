@@ -43,6 +43,17 @@ void add_pieces(const std::vector<PairedPerson>& people, bool of_targets, PieceL
   }
 }
 
+/// Nobody who is kept out of training is in the cohort that targets come from.
+void require_other_people(const CycleTraining& settings, const std::vector<std::string>& held_out) {
+  if (settings.target_cohort.empty()) return;
+  const auto others = read_volume_cohort(settings.target_cohort).participants();
+  for (const auto& kept_out : {held_out, settings.leave_out})
+    for (const auto& id : kept_out)
+      require(std::find(others.begin(), others.end(), id) == others.end(),
+              "--target-cohort {}: holds {}, who is kept out of training; expected other people",
+              settings.target_cohort, id);
+}
+
 }  // namespace
 
 CycleData read_cycle_data(const std::string& cohort_folder, CycleTraining& settings,
@@ -80,6 +91,7 @@ CycleData read_cycle_data(const std::string& cohort_folder, CycleTraining& setti
     };
   }
   data.held_out = std::make_unique<PairedSlices>(cohort, people.held_out, settings.data);
+  require_other_people(settings, people.held_out);
   if (data.held_out->size() > 0) data.shown = std::make_unique<PairedSlices>(*data.held_out);
   data.pieces =
       std::make_unique<VolumePieces>(std::move(sources), std::move(targets), !settings.unpaired);

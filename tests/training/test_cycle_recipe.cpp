@@ -112,6 +112,21 @@ TEST_F(Cycle, InstanceNormAndIdentity) {
                           [](const auto& loss) { return loss.first == "identity_source"; }));
 }
 
+TEST_F(Cycle, TargetsAreOfNobodyWhoIsKeptOut) {
+  settings_.weight_mse = 0;
+  write_pair_people(folder_ / "both", 3, {"T1w", "pet"});
+  settings_.target_cohort = (folder_ / "both").string();
+  const auto made = [&] {
+    auto settings = settings_;
+    make_cycle_recipe((folder_ / "both").string(), settings, {}, 1);
+  };
+  settings_.hold_out = 1;
+  EXPECT_REFUSED(made(), "who is kept out of training; expected other people");
+  settings_.hold_out = 0;
+  settings_.leave_out = {"sub-2"};
+  EXPECT_REFUSED(made(), "holds sub-2, who is kept out of training");
+}
+
 TEST_F(Cycle, TakesTargetsOfOtherPeople) {
   write_pair_people(folder_ / "sources", 3, {"T1w"});
   write_pair_people(folder_ / "targets", 2, {"pet"});
