@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches made by worker threads before they are asked for.
 #pragma once
+#include <ATen/Parallel.h>
 #include <omp.h>
 
 #include <chrono>
@@ -67,7 +68,10 @@ class Prefetch {
   using Clock = std::chrono::steady_clock;
 
   void work() {
-    omp_set_num_threads(1);  // of this thread: a large fill would start a team beside the trainer's
+    // Of this thread: a large fill would start a team beside the trainer's. LibTorch sets the
+    // number at a thread's first use of it, so that use comes first.
+    at::get_num_threads();
+    omp_set_num_threads(1);
     std::unique_lock lock(mutex_);
     while (true) {
       wake_.wait(lock, [&] { return stopping_ || (taken_ >= 0 && next_ <= taken_ + ahead_); });

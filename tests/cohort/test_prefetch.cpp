@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -25,7 +26,8 @@ TEST(Prefetch, MakesNoMoreThanItMayKeep) {
   std::this_thread::sleep_for(20ms);
   EXPECT_EQ(made, 0) << "nothing before the first step is known";
   prefetch.take(1);
-  std::this_thread::sleep_for(50ms);
+  for (int n = 0; n < 1000 && made < 5; ++n) std::this_thread::sleep_for(10ms);
+  std::this_thread::sleep_for(20ms);
   EXPECT_EQ(made, 5) << "the step taken, the next, and three ahead of it";
 }
 
@@ -45,6 +47,20 @@ TEST(Prefetch, DoesNotLetTheTrainerWait) {
     waited += prefetch.waited_s();
   }
   EXPECT_LT(waited, 0.02 * 10 * 0.030) << "under 2 % of the steps' time";
+}
+
+TEST(Prefetch, AWorkerStartsNoTeam) {
+  const int before = at::get_num_threads();
+  at::set_num_threads(3);
+  Prefetch<int64_t> prefetch(
+      [](int64_t) {
+        at::full({192, 192}, 1.0F);  // large enough for LibTorch to share among threads
+        return int64_t{omp_get_max_threads()};
+      },
+      1, 2);
+  EXPECT_EQ(prefetch.take(0), 1);
+  EXPECT_EQ(at::get_num_threads(), 3);
+  at::set_num_threads(before);
 }
 
 TEST(Prefetch, HandsOnWhatWentWrong) {
