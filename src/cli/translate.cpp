@@ -202,7 +202,8 @@ bool Translate::make(const TranslateSubject& subject, TranslatedPerson& made,
   made.pixels =
       translate(ensemble_, person, planes, inference_, [](int64_t) { return !stop_requested(); });
   if (made.pixels.planes.empty()) return false;
-  smooth_pixels(made.pixels.mean, spacing_mm(person.grid.voxel_to_world), smoothing_mm());
+  smooth_pixels(made.pixels.mean, made.pixels.planes, spacing_mm(person.grid.voxel_to_world),
+                smoothing_mm());
   auto translated = torch::zeros_like(made.inside);
   for (const int64_t k : made.pixels.planes) translated[k].copy_(made.inside[k]);
   match_pixels(made.pixels.mean, translated, summary.profile.quantiles, asked_.match);

@@ -33,13 +33,19 @@ double moved(double value, const std::vector<double>& from, const std::vector<do
 
 }  // namespace
 
-void smooth_pixels(torch::Tensor& pixels, const std::array<double, 3>& spacing_mm, double fwhm_mm) {
+void smooth_pixels(torch::Tensor& pixels, const std::vector<int64_t>& planes,
+                   const std::array<double, 3>& spacing_mm, double fwhm_mm) {
   if (fwhm_mm <= 0) return;
-  auto above = (pixels + 1).contiguous();
   std::array<double, 3> sigma{};
   for (size_t axis = 0; axis < 3; ++axis) sigma[axis] = fwhm_mm * kSigmaOfFwhm / spacing_mm[axis];
+  const auto made = torch::tensor(planes);
+  auto above = torch::zeros_like(pixels);
+  above.index_copy_(0, made, pixels.index_select(0, made) + 1);
+  auto part = torch::zeros({pixels.size(0)}).index_fill_(0, made, 1);  // of the kernel, in planes
   gaussian_blur(above.data_ptr<float>(), pixels.size(2), pixels.size(1), pixels.size(0), sigma);
-  pixels = above - 1;
+  gaussian_blur(part.data_ptr<float>(), 1, 1, pixels.size(0), {0, 0, sigma[2]});
+  above.div_(part.clamp_min(1e-6).view({-1, 1, 1})).sub_(1);
+  pixels = pixels.index_copy(0, made, above.index_select(0, made));
 }
 
 void match_pixels(torch::Tensor& pixels, const torch::Tensor& inside,

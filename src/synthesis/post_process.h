@@ -15,9 +15,10 @@ namespace scintigen {
 
 constexpr double kPaperSmoothing_mm = 1.5;  ///< FWHM (Zotova 2021: best of 0 to 3)
 
-/// Gaussian of `fwhm_mm` over pixels [D,H,W] in [-1,1] in place; -1, the background, beyond the
-/// volume. 0: nothing.
-void smooth_pixels(torch::Tensor& pixels, const std::array<double, 3>& spacing_mm, double fwhm_mm);
+/// Gaussian of `fwhm_mm` over the `planes` of pixels [D,H,W] in [-1,1], in place; the others, which
+/// hold nothing, stay and are not mixed in. -1, the background, beyond a plane. 0: nothing.
+void smooth_pixels(torch::Tensor& pixels, const std::vector<int64_t>& planes,
+                   const std::array<double, 3>& spacing_mm, double fwhm_mm);
 
 /// Pixels `inside` (> 0) in place, by what training people's targets were like (`quantiles` of
 /// TargetProfile). how: "mean" multiplies what they are above -1 so that their mean is the

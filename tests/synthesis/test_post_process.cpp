@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "cohort/target_profile.h"
 #include "core/random.h"
@@ -12,12 +13,18 @@
 namespace scintigen {
 namespace {
 
+std::vector<int64_t> every_plane(int64_t planes) {
+  std::vector<int64_t> all(static_cast<size_t>(planes));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
 double mean_of(const torch::Tensor& values) { return values.mean(torch::kDouble).item<double>(); }
 
 TEST(PostProcess, SmoothsByMillimetresAndKeepsTheBackground) {
   auto pixels = torch::full({21, 21, 21}, -1.0F);
   pixels[10][10][10] = 1;
-  smooth_pixels(pixels, {2, 1, 4}, 6);
+  smooth_pixels(pixels, every_plane(21), {2, 1, 4}, 6);
   const auto above = pixels + 1;
   EXPECT_NEAR(above.sum().item<double>(), 2, 1e-4);
   // A Gaussian of FWHM 6 mm is half as high 3 mm away: 1.5 voxels of i, 3 of j.
@@ -28,8 +35,17 @@ TEST(PostProcess, SmoothsByMillimetresAndKeepsTheBackground) {
   EXPECT_EQ(pixels[0][0][0].item<float>(), -1);
   auto same = torch::rand({3, 4, 5});
   const auto before = same.clone();
-  smooth_pixels(same, {1, 1, 1}, 0);
+  smooth_pixels(same, every_plane(3), {1, 1, 1}, 0);
   EXPECT_TRUE(torch::equal(same, before));
+}
+
+TEST(PostProcess, PlanesThatWereNotMadeAreNotMixedIn) {
+  auto pixels = torch::full({12, 9, 9}, -1.0F);
+  pixels.slice(0, 3, 9).fill_(0.5);
+  smooth_pixels(pixels, {3, 4, 5, 6, 7, 8}, {1, 1, 1}, 1.5);
+  for (const int64_t plane : {3, 5, 8}) EXPECT_NEAR(pixels[plane][4][4].item<float>(), 0.5, 1e-5);
+  EXPECT_EQ(pixels[2].max().item<float>(), -1);
+  EXPECT_EQ(pixels[9].max().item<float>(), -1);
 }
 
 TEST(PostProcess, QuantilesGoFromTheLeastToTheLargest) {
