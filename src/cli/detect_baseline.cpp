@@ -147,7 +147,7 @@ class DetectBaseline : public Command {
     const auto healthy = read_patch_people(cohort, controls, trained.data);
     std::vector<ScaledScans> scans;
     std::vector<std::string> names;
-    const int64_t skipped =
+    int64_t skipped =
         each_person(cohort, trained.data, healthy.grid, [&](const PatchPeople& person) {
           scans.push_back(person.scans[0]);
           names.push_back(person.participants[0]);
@@ -167,8 +167,10 @@ class DetectBaseline : public Command {
       progress.advance();
     }
     for (size_t p = 0; p < maps.size(); ++p)
-      writer.write(names[p],
-                   {grid, healthy.mask, maps[p], {}, {}, 0, scans[p].voxels[0], kLatents, {}});
+      skipped += skips(names[p], [&] {
+        writer.write(names[p],
+                     {grid, healthy.mask, maps[p], {}, {}, 0, scans[p].voxels[0], kLatents, {}});
+      });
     return skipped;
   }
 
@@ -177,17 +179,25 @@ class DetectBaseline : public Command {
   int64_t each_person(const VolumeCohort& cohort, const PatchSettings& settings, const Grid& grid,
                       const Work& work) const {
     int64_t skipped = 0;
-    for (const auto& id : participants_) {
-      try {
+    for (const auto& id : participants_)
+      skipped += skips(id, [&] {
         const auto person = read_patch_people(cohort, {id}, settings);
         require(person.grid == grid, "{}: lies on another grid than the controls", id);
         work(person);
-      } catch (const Error& error) {
-        warn(fmt::format("{} is skipped: {}", id, error.what()));
-        ++skipped;
-      }
-    }
+      });
     return skipped;
+  }
+
+  /// 1 where `work` refuses a person, who is then named; else 0.
+  template <class Work>
+  static int64_t skips(const std::string& id, const Work& work) {
+    try {
+      work();
+      return 0;
+    } catch (const Error& error) {
+      warn(fmt::format("{} is skipped: {}", id, error.what()));
+      return 1;
+    }
   }
 
   std::string cohort_, method_, out_, pseudo_normal_, features_;

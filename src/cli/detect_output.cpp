@@ -45,6 +45,15 @@ Volume around(const Volume& volume, const Volume& shown) {
   return part;
 }
 
+constexpr double kNowhere = -1e30;  // a threshold for z where no z is rare enough
+
+std::string count_words(const Clusters& found, const std::string& score_name) {
+  if (found.rule.threshold <= kNowhere)
+    return "no cluster: no z is as rare among these controls as --p-value asks";
+  return fmt::format("{} clusters at {} {:.4g} and below", found.found.size(), score_name,
+                     found.rule.threshold);
+}
+
 ResultPage page_of(const std::string& id, const DetectionMaps& maps, const Clusters& found,
                    const std::string& score_name, Settings& settings) {
   ResultPage page;
@@ -55,9 +64,8 @@ ResultPage page_of(const std::string& id, const DetectionMaps& maps, const Clust
       found.found.empty()
           ? "No cluster stands out."
           : "The cluster ranked first: " + cluster_words(found.found.front(), score_name) + ".";
-  page.findings.push_back(fmt::format(
-      "{} clusters at {} {:.4g} and below. Every scan has clusters: their number was asked for.",
-      found.found.size(), score_name, found.rule.threshold));
+  page.findings.push_back(count_words(found, score_name) +
+                          ". Every scan has clusters: their number was asked for.");
   page.warnings = maps.warnings;
   const auto resolved = settings_to_json(settings);
   for (const auto& [name, value] : resolved.items())
@@ -172,8 +180,7 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& maps
   const auto ranked = volume(maps.z.defined() ? maps.z : maps.score);
   ClusterRule rule;
   rule.direction = Direction::kBelow;
-  rule.threshold =
-      settings_.p_value < 1 ? std::max(maps.z_at_p, -1e30) : 0;  // finite where there is none
+  rule.threshold = settings_.p_value < 1 ? std::max(maps.z_at_p, kNowhere) : 0;
   rule.least_ml = settings_.least_ml;
   rule.threshold = threshold_for_at_most(ranked, rule, settings_.clusters, maps.mask);
   auto found = find_clusters(ranked, rule, maps.mask);
@@ -204,8 +211,7 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& maps
   table.tables.push_back(clusters_as_table(own_clusters, "Ranked"));
   page.sections.push_back(table);
   write_file(folder / "report.html", result_page(page));
-  say(fmt::format("{}: {} clusters at {} {:.4g} and below", id, found.found.size(), score_name,
-                  rule.threshold));
+  say(id + ": " + count_words(found, score_name));
   return found;
 }
 

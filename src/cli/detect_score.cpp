@@ -3,6 +3,7 @@
 #include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cli/command.h"
 #include "core/atomic_file.h"
@@ -70,6 +71,7 @@ class DetectScore : public Command {
     RunRecord record(out_, "detect score", command_line, *this);
     record.add_input(lesions_);
     const auto lesions = read_table(lesions_);
+    require_once(lesions);
     std::vector<DetectorStudy> studies;
     nlohmann::ordered_json figures = nlohmann::ordered_json::array();
     for (size_t d = 0; d < found_.size(); ++d) {
@@ -137,6 +139,15 @@ class DetectScore : public Command {
     require(has_z || fs::exists(score), "{}: no map of {}; run `detect apply` for everybody in {}",
             found, id, "--lesions");
     return has_z ? z : score;
+  }
+
+  /// A person is one trial.
+  static void require_once(const Table& lesions) {
+    std::set<std::string> seen;
+    for (size_t row = 0; row < lesions.rows.size(); ++row)
+      require(seen.insert(lesions.at(row, "participant_id")).second,
+              "{}: row {}: {} stands there twice; put both lesions into one mask", lesions.name,
+              row + 2, lesions.at(row, "participant_id"));
   }
 
   ScoredPerson read_person(const std::string& found, const Table& lesions, size_t row) const {

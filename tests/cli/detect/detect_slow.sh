@@ -69,6 +69,10 @@ awk -F '\t' -v sx="$(header 280)" -v x="$(header 292)" -v sy="$(header 300)" -v 
 works apply --detector detector --participants sub-008,sub-009 --p-value 0.01 --out strict
 cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 
+works apply --detector detector --participants sub-009 --p-value 1e-9 --out rare
+has 'no z is as rare among these controls as --p-value asks' works.err
+has 'no z is as rare' rare/sub-009/report.html
+
 # The person's own space: prepare's map from the template moves every place 8 mm to the right (ITK: LPS).
 cp -r prepared/native prepared/template
 sed -i 's/"space": "native"/"space": "template"/' prepared/template/volumes.json
@@ -89,6 +93,13 @@ status=0
 own --participants sub-008,sub-009 --out some 2>some.err || status=$?
 [ "$status" = 1 ] || fail "expected exit status 1, found $status"
 has 'sub-008 is skipped: --native prepared/native: 0 maps to the template in' some.err
+
+status=0
+"$SCINTIGEN" detect baseline prepared/template --method mahalanobis --features features --leave-out sub-008,sub-009 --threads 1 \
+  --native prepared/native --out some_distance 2>some.err || status=$?
+[ "$status" = 1 ] || fail "one person without a map: expected exit status 1, found $status: $(cat some.err)"
+has 'sub-008 is skipped: --native prepared/native: 0 maps to the template in' some.err
+[ -s some_distance/sub-009/sub-009_score.nii.gz ] || fail "the person after the one that is skipped is missing"
 
 baseline() { "$SCINTIGEN" detect baseline "$cohort" --modality spect --leave-out sub-009 --threads 1 "$@"; }
 works baseline --method z --out found_z
@@ -128,6 +139,8 @@ works "$SCINTIGEN" detect score strict --retest strict --lesions lesions.tsv --o
 has '1.0000' again/strict/retest.tsv
 printf 'participant_id\tfile\nsub-008\tn/a\n' >healthy.tsv
 refuses 'strict: nobody with a lesion to find' "$SCINTIGEN" detect score strict --lesions healthy.tsv --out none
+printf 'participant_id\tfile\nsub-009\tlesion.nii\nsub-009\tlesion.nii\n' >twice.tsv
+refuses 'twice.tsv: row 3: sub-009 stands there twice' "$SCINTIGEN" detect score strict --lesions twice.tsv --out none
 printf 'participant_id\tfile\nsub-007\tlesion.nii\n' >absent.tsv
 refuses 'strict: no map of sub-007; run `detect apply` for everybody in --lesions' "$SCINTIGEN" detect score strict --lesions absent.tsv --out none
 refuses '--thresholds -3: expected each below the one before' "$SCINTIGEN" detect score strict --lesions lesions.tsv --thresholds=-4,-3 --out none
