@@ -104,14 +104,7 @@ void serve_translations(const TensorFile& file, const Setting& of, torch::Scalar
   const auto pieces = file.at("pieces");
   auto generator = generator_of(file, "to_b.", of, compute);
   generator->eval();
-  const auto translate = [&] {
-    std::vector<torch::Tensor> made;
-    for (const auto& some : pieces.split(8)) made.push_back(generator->forward(some));
-    return torch::cat(made);
-  };
-  const auto first = translate();
-  std::cout << first.mean().item<double>() << ' ' << first.abs().mean().item<double>() << std::endl;
-  serve(translate);
+  serve_by_eight(generator, pieces);
 }
 
 }  // namespace

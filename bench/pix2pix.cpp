@@ -64,14 +64,7 @@ void serve_translations(const TensorFile& file, torch::ScalarType compute) {
   const auto volume = file.at("volume");
   auto generator = generator_of(file, 0, compute);
   generator->eval();
-  const auto translate = [&] {
-    std::vector<torch::Tensor> made;
-    for (const auto& slices : volume.split(8)) made.push_back(generator->forward(slices));
-    return torch::cat(made);
-  };
-  const auto first = translate();
-  std::cout << first.mean().item<double>() << ' ' << first.abs().mean().item<double>() << std::endl;
-  serve(translate);
+  serve_by_eight(generator, volume);
 }
 
 }  // namespace
