@@ -2,7 +2,7 @@
 # translate with a Cycle-GAN of triplets and one of cubes: T1 to PET, from simulated controls to DICOM beside the PET series.
 works "$SCINTIGEN" simulate --like fdg --participants 12 --out scans
 # Those who have both.
-people=$(find scans -name '*_pet.nii.gz' | sed 's|.*/\(sub-[0-9]*\)_.*|\1|' | sort | head -n 3 | paste -sd ,)
+people=$(find scans -name '*_pet.nii.gz' | sed 's|.*/\(sub-[0-9]*\)_.*|\1|' | sort -u | head -n 3 | paste -sd ,)
 works "$SCINTIGEN" prepare scans --participants "$people" --space template --modalities T1w,pet --spacing-mm 4 --out prepared
 train() {
   "$SCINTIGEN" train cyclegan prepared/template --side 48 --width 4 --blocks 1 --discriminator-width 4 --batch-size 2 --hold-out 1 \
