@@ -16,7 +16,7 @@ foreach(room IN ITEMS core models metrics cohort training synthesis detection si
   if(NOT sources OR NOT TARGET scintigen_${room})
     continue()
   endif()
-  add_executable(test_${room} ${sources})
+  add_executable(test_${room} ${sources} tests/seeded.cpp)
   target_link_libraries(test_${room} PRIVATE scintigen GTest::gtest_main)
   if(room STREQUAL "imaging")  # makes the files that it reads
     target_link_libraries(test_${room} PRIVATE DCMTK::dcmdata DCMTK::dcmjpeg DCMTK::dcmjpls)
