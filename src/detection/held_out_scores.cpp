@@ -22,34 +22,77 @@ HeldOutScorer::HeldOutScorer(int64_t controls, int64_t features, const OneClassS
     : controls_(controls),
       features_(features),
       folds_(folds),
+      settings_(settings),
       kept_(static_cast<size_t>(controls * features)),
-      scores_(static_cast<size_t>(controls)) {
-  require(controls >= 4 && folds >= 2 && folds <= controls &&
-              controls - (controls + folds - 1) / folds >= 2,
-          "--folds {}: expected 0, or 2 to {} (the number of controls, at least 4), with 2 "
-          "controls left",
+      scores_(static_cast<size_t>(controls)),
+      z_(static_cast<size_t>(controls)) {
+  require(folds >= 3 && folds <= controls && controls - fold_size(0) - fold_size(1) >= 2,
+          "--folds {}: expected 0, or 3 to {} (the number of controls), with 2 controls left when "
+          "two parts are out",
           folds, controls);
-  for (int64_t fold = 0; fold < folds; ++fold) {
-    const int64_t size = (controls - fold + folds - 1) / folds;
-    without_.push_back(std::make_unique<OneClassSolver>(controls - size, features, settings));
-  }
+  for (const int64_t size : {fold_size(0), fold_size(folds - 1)})
+    for (const int64_t second : {int64_t{0}, fold_size(1), fold_size(folds - 1)})
+      solvers_.try_emplace(controls - size - second, controls - size - second, features, settings);
+}
+
+template <class LeftOut>
+HeldOutScorer::Machine HeldOutScorer::fit_without(const float* rows, const LeftOut& left_out) {
+  float* to = kept_.data();
+  for (int64_t i = 0; i < controls_; ++i)
+    if (!left_out(i % folds_)) to = std::copy_n(rows + i * features_, features_, to);
+  auto& solver = solvers_.at((to - kept_.data()) / features_);
+  solver.take_examples(kept_.data());
+  return {solver, solver.solve()};
+}
+
+double HeldOutScorer::decide(const Machine& machine, const float* row) const {
+  return decide_one_class(kept_.data(), machine.solver.coefficients(), machine.solver.controls(),
+                          features_, row, machine.fit.gamma, machine.fit.rho);
 }
 
 const std::vector<double>& HeldOutScorer::score(const float* rows) {
   for (int64_t fold = 0; fold < folds_; ++fold) {
-    float* to = kept_.data();
-    for (int64_t i = 0; i < controls_; ++i)
-      if (i % folds_ != fold) to = std::copy_n(rows + i * features_, features_, to);
-    auto& solver = *without_[static_cast<size_t>(fold)];
-    solver.take_examples(kept_.data());
-    const auto fit = solver.solve();
-    const double scale = static_cast<double>(controls_) / static_cast<double>(solver.controls());
+    const auto machine = fit_without(rows, [&](int64_t of) { return of == fold; });
+    const double scale =
+        static_cast<double>(controls_) / static_cast<double>(machine.solver.controls());
     for (int64_t i = fold; i < controls_; i += folds_)
-      scores_[static_cast<size_t>(i)] =
-          scale * decide_one_class(kept_.data(), solver.coefficients(), solver.controls(),
-                                   features_, rows + i * features_, fit.gamma, fit.rho);
+      scores_[static_cast<size_t>(i)] = scale * decide(machine, rows + i * features_);
   }
   return scores_;
+}
+
+const std::vector<double>& HeldOutScorer::z_as_new(const float* rows) {
+  // For each fold a detector of the others' controls; of its held-out scores sum and squares.
+  std::vector<double> sum(static_cast<size_t>(folds_), 0), square(sum);
+  const auto add = [&](const Machine& machine, int64_t detector_without, int64_t fold) {
+    const double scale = static_cast<double>(controls_ - fold_size(detector_without)) /
+                         static_cast<double>(machine.solver.controls());
+    for (int64_t i = fold; i < controls_; i += folds_) {
+      const double score = scale * decide(machine, rows + i * features_);
+      sum[static_cast<size_t>(detector_without)] += score;
+      square[static_cast<size_t>(detector_without)] += score * score;
+    }
+  };
+  for (int64_t first = 0; first < folds_; ++first)
+    for (int64_t second = first + 1; second < folds_; ++second) {
+      const auto machine =
+          fit_without(rows, [&](int64_t of) { return of == first || of == second; });
+      add(machine, first, second);
+      add(machine, second, first);
+    }
+  for (int64_t i = 0; i < controls_; ++i) {
+    const auto fold = static_cast<size_t>(i % folds_);
+    const auto others = static_cast<double>(controls_ - fold_size(i % folds_));
+    const double mean = sum[fold] / others;
+    const double deviation =
+        std::sqrt(std::max(0.0, square[fold] - others * mean * mean) / (others - 1));
+    // The machine without the fold is its detector's own: not multiplied.
+    const double own = scores_[static_cast<size_t>(i)] * others / static_cast<double>(controls_);
+    z_[static_cast<size_t>(i)] = deviation > kLeastScoreDeviation
+                                     ? (own - mean) / deviation
+                                     : std::numeric_limits<double>::quiet_NaN();
+  }
+  return z_;
 }
 
 ZDistribution::ZDistribution() : counts_(static_cast<size_t>(kBins), 0) {}
@@ -68,16 +111,10 @@ int64_t ZDistribution::bin_of(double z) {
       kBins - 1);
 }
 
-void ZDistribution::add_voxel(const std::vector<double>& scores) {
-  const auto others = static_cast<double>(scores.size()) - 1;
-  double sum = 0, square = 0;
-  for (const double score : scores) sum += score, square += score * score;
-  for (const double score : scores) {
-    const double mean = (sum - score) / others;
-    const double deviation =
-        std::sqrt(std::max(0.0, square - score * score - others * mean * mean) / (others - 1));
-    if (deviation <= kLeastScoreDeviation) continue;
-    ++counts_[static_cast<size_t>(bin_of((score - mean) / deviation))];
+void ZDistribution::add(const std::vector<double>& z) {
+  for (const double value : z) {
+    if (std::isnan(value)) continue;
+    ++counts_[static_cast<size_t>(bin_of(value))];
     ++total_;
   }
 }

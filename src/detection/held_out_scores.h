@@ -8,7 +8,7 @@
 #pragma once
 #include <torch/types.h>
 
-#include <memory>
+#include <map>
 #include <vector>
 
 #include "detection/one_class_svm.h"
@@ -18,35 +18,50 @@ namespace scintigen {
 /// Control i belongs to fold i mod folds and is scored by a machine of the other folds' controls.
 class HeldOutScorer {
  public:
-  /// throws  Error: folds not 2 to `controls`, or that leave fewer than 2 controls; fewer than 4
-  ///         controls; all that OneClassSolver throws
+  /// throws  Error: folds not 3 to `controls`, or so few controls that two folds leave fewer than
+  ///         2; all that OneClassSolver throws
   HeldOutScorer(int64_t controls, int64_t features, const OneClassSettings& settings,
                 int64_t folds);
   /// Decisions of all controls from rows [controls][features]. A machine of m controls has
   /// coefficients that sum to nu m: its decisions are multiplied by controls / m, so that they
   /// compare with those of the machine of all.
   const std::vector<double>& score(const float* rows);
+  /// z of all controls, each as a new person's: all that a detector does, without the control's
+  /// fold. Its machine has not seen that fold, and neither have the machines, each without one more
+  /// fold, whose scores of the others give the mean and the deviation. NaN where these are alike.
+  /// After score() of the same rows; folds (folds - 1) / 2 machines.
+  const std::vector<double>& z_as_new(const float* rows);
 
  private:
+  /// A machine of the controls that `left_out` does not name.
+  struct Machine {
+    OneClassSolver& solver;
+    OneClassFit fit;
+  };
+  template <class LeftOut>
+  Machine fit_without(const float* rows, const LeftOut& left_out);
+  double decide(const Machine& machine, const float* row) const;
+  int64_t fold_size(int64_t fold) const { return (controls_ - fold + folds_ - 1) / folds_; }
+
   int64_t controls_, features_, folds_;
-  std::vector<std::unique_ptr<OneClassSolver>> without_;
+  OneClassSettings settings_;
+  std::map<int64_t, OneClassSolver> solvers_;  ///< by number of controls
   std::vector<float> kept_;
-  std::vector<double> scores_;
+  std::vector<double> scores_, z_;
 };
 
 /// Where all controls are alike there is no z.
 constexpr double kLeastScoreDeviation = 1e-6;
 
 /// How controls' held-out z are distributed, counted in bins of 0.005 over the voxels of a plane or
-/// a brain. A control's z is by mean and deviation of the *other* controls' scores, as a new
-/// person's is.
+/// a brain.
 class ZDistribution {
  public:
   ZDistribution();
   /// From counts() of a file. throws Error: not int64 [bins]
   explicit ZDistribution(const torch::Tensor& counts);
 
-  void add_voxel(const std::vector<double>& held_out_scores);
+  void add(const std::vector<double>& z);  ///< NaN: nothing is added
   void add(const ZDistribution& other);
   int64_t total() const { return total_; }
   torch::Tensor counts() const;  ///< int64 [bins]

@@ -17,6 +17,9 @@ namespace {
 
 constexpr int64_t kChunk = 128;  // voxels that one thread takes at a time
 
+// A distribution over the whole brain needs no more, and its machines are many.
+constexpr int64_t kHealthyEvery = 8;
+
 /// What the voxels of a chunk gave, to be joined in their order.
 struct Part {
   std::vector<float> rho, gamma, mean, deviation, coefficient;
@@ -39,7 +42,8 @@ class VoxelFitter {
 
   float* features() { return features_.data(); }  ///< [controls][64], filled by the caller
 
-  void fit(Part& part) {
+  /// `voxel`: its place in the plane's mask.
+  void fit(int64_t voxel, Part& part) {
     all_.take_examples(features_.data());
     const auto fit = all_.solve();
     part.rho.push_back(static_cast<float>(fit.rho));
@@ -58,7 +62,7 @@ class VoxelFitter {
     const auto moments = moments_of(scores);
     part.mean.push_back(static_cast<float>(moments.mean));
     part.deviation.push_back(static_cast<float>(std::sqrt(moments.variance)));
-    part.healthy.add_voxel(scores);
+    if (voxel % kHealthyEvery == 0) part.healthy.add(held_out_->z_as_new(features_.data()));
   }
 
  private:
@@ -149,7 +153,7 @@ PlaneMachines fit_plane(const DensePatchEncoder& encoder, const std::vector<Scal
         for (int64_t i = 0; i < n; ++i)
           latent_of_map(map_data[static_cast<size_t>(i)], map_width, at[v] / width, at[v] % width,
                         fitter.features() + i * kPatchLatents);
-        fitter.fit(parts[static_cast<size_t>(chunk)]);
+        fitter.fit(v, parts[static_cast<size_t>(chunk)]);
       }
   });
   auto machines = joined(parts, voxel, settings.folds > 0);

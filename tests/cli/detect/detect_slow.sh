@@ -147,7 +147,7 @@ refuses '--thresholds -3: expected each below the one before' "$SCINTIGEN" detec
 refuses '--name: 1 for 2 folders; give one for each' "$SCINTIGEN" detect score strict two_z --name a --lesions lesions.tsv --out none
 
 refuses 'no volumes.json; expected a folder that' "$SCINTIGEN" detect fit scans --features features --out none
-refuses '--folds 9: expected 0, or 2 to 8' fit --folds 9 --out many_folds
+refuses '--folds 9: expected 0, or 3 to 8' fit --folds 9 --out many_folds
 refuses '--leave-out sub-010: not in' "$SCINTIGEN" detect fit "$cohort" --features features --leave-out sub-010 --out none
 mkdir damaged && printf '[]' >damaged/detector.json
 refuses 'expected a detector of version' apply --detector damaged --out none
