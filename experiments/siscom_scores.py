@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Was the simulated focus found? experiments/siscom_scores.py SCANS SISCOM, folders that experiments/siscom made.
+"""Was the simulated focus found? experiments/siscom_scores.py SCANS SISCOM [LEAST_ML], folders that experiments/siscom made;
+clusters below LEAST_ML are not counted.
 
 Found: the centre of the increase ranked first lies within 10 mm of the centre of the true focus, which truth.json gives in the
 template and which is brought to the T1's world through the person's deformation and pose. Beside it the same of its peak.
@@ -62,9 +63,9 @@ def check_against_mask(scans, person):
     assert distance < 6, f"{person}: the focus is {distance:.1f} mm from its mask"
 
 
-def judge(table, focus):
+def judge(table, focus, least_ml):
     with open(table, newline="") as file:
-        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["direction"] == "above"]
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["direction"] == "above" and float(row["volume_ml"]) >= least_ml]
     if not rows:
         return {"clusters": 0, "centre": float("nan"), "peak": float("nan"), "false": 0, "rank": 0}
     place = lambda row, kind: np.array([float(row[f"{kind}_{axis}"]) for axis in "xyz"])
@@ -79,7 +80,7 @@ def judge(table, focus):
     }
 
 
-def main(scans, siscom):
+def main(scans, siscom, least_ml=0.0):
     out, kinds = [], {"real": "clusters.tsv", "synthetic": "clusters_synthetic.tsv"}
     agreements = []
     for folder in sorted(siscom.glob("sub-*")):
@@ -91,7 +92,7 @@ def main(scans, siscom):
         for kind, file in kinds.items():
             if not (folder / file).exists():
                 continue
-            row |= {f"{kind}_{name}": value for name, value in judge(folder / file, focus).items()}
+            row |= {f"{kind}_{name}": value for name, value in judge(folder / file, focus, least_ml).items()}
         if "agreement" in figures:
             agreements.append(figures["agreement"])
         out.append(row)
@@ -124,6 +125,6 @@ def main(scans, siscom):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: experiments/siscom_scores.py SCANS SISCOM")
-    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]))
+    if len(sys.argv) not in (3, 4):
+        sys.exit("usage: experiments/siscom_scores.py SCANS SISCOM [LEAST_ML]")
+    main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), *map(float, sys.argv[3:]))

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/command.h"
+#include "cli/detection_page.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/mask_morphology.h"
@@ -48,7 +49,9 @@ class DetectScore : public Command {
                           "control), and transforms (optional: files, comma between them, that "
                           "take a place of the map to the mask, in order)")),
             lesions_);
-    v.visit(required(text("out", "folder for the tables")), out_);
+    v.visit(required(text("out", "folder for the tables and report.html")), out_);
+    v.visit(text("title", "heading of the report"), title_);
+    v.visit(text("note", "a line of the report: what was scored"), note_);
     v.visit(choice("rule",
                    "a cluster hits: voxel: shares one with the lesion (Zotova 2021); ten-percent: "
                    "of the lesion; centre: centres within 1 cm",
@@ -103,6 +106,10 @@ class DetectScore : public Command {
                          {"upper", last.upper}});
     }
     if (studies.size() > 1) write_table(fs::path(out_) / "pairs.tsv", pair_table(studies));
+    write_file(fs::path(out_) / "report.html",
+               detection_page(studies, study_,
+                              {title_, note_, rule_in_words(study_.hit), settings_to_json(*this)}));
+    say("report: " + (fs::path(out_) / "report.html").string());
     record.set("detectors", figures);
     record.finish();
     return 0;
@@ -129,6 +136,13 @@ class DetectScore : public Command {
                                           : HitRule::kCentre;
     study_.thresholds = thresholds_of(thresholds_);
     study_.seed = static_cast<uint64_t>(seed_);
+  }
+
+  static std::string rule_in_words(HitRule rule) {
+    if (rule == HitRule::kVoxel) return "A cluster hits where it shares a voxel with the lesion.";
+    if (rule == HitRule::kTenPercent)
+      return "A cluster hits where it covers a tenth of the lesion or more.";
+    return "A cluster hits where its centre lies within 1 cm of the lesion's.";
   }
 
   /// z where there is one, else the score.
@@ -206,7 +220,7 @@ class DetectScore : public Command {
   std::vector<std::string> found_, names_, retest_;
   std::vector<std::string> thresholds_ = {"-2", "-2.5", "-3", "-3.5", "-4", "-4.5",
                                           "-5", "-6",   "-7", "-8",   "-10"};
-  std::string lesions_, out_, rule_ = "voxel";
+  std::string lesions_, out_, title_, note_, rule_ = "voxel";
   StudyRule study_;
   int64_t seed_ = 1;
 };
@@ -218,8 +232,9 @@ CommandEntry detect_score_command() {
       "detect score", "How well detectors find lesions that are known",
       "Sensitivity against clusters a person with intervals (a person is one trial) and the level "
       "of clusters placed at random, a free-response curve with the clusters of held-out controls, "
-      "and exact McNemar tests between detectors. Writes `hits.tsv`, `curve.tsv` and `froc.tsv` "
-      "for each detector and `pairs.tsv`; with `--retest` how far clusters agree in a second scan.",
+      "and exact McNemar tests between detectors. Writes `report.html`, `hits.tsv`, `curve.tsv` "
+      "and `froc.tsv` for each detector and `pairs.tsv`; with `--retest` how far clusters agree in "
+      "a second scan.",
       "scintigen detect score found found_z --lesions lesions.tsv --out scored",
       [] { return std::unique_ptr<Command>(new DetectScore); }};
 }

@@ -7,6 +7,7 @@
 #include "core/run_record.h"
 #include "report/page_assets.h"
 #include "report/page_head.h"
+#include "report/svg_canvas.h"
 #include "report/svg_plot.h"
 
 namespace scintigen {
@@ -72,6 +73,7 @@ void Document::plot(const Plot& plot, const std::string& caption) {
 template void Document::plot(const GroupPlot&, const std::string&);
 template void Document::plot(const IntervalPlot&, const std::string&);
 template void Document::plot(const CumulativePlot&, const std::string&);
+template void Document::plot(const CurvePlot&, const std::string&);
 
 void Document::legend(const std::vector<std::string>& names) {
   html.open("p", {{"class", "legend"}});
@@ -79,11 +81,26 @@ void Document::legend(const std::vector<std::string>& names) {
     if (names[s].empty()) continue;
     html.open("span");
     html.open("svg", {{"class", "swatch"}, {"viewBox", "0 0 12 12"}, {"aria-hidden", "true"}});
-    html.single("path",
-                {{"class", "swatch-mark set-" + std::to_string(s % 5)}, {"d", "M1 1h10v10h-10z"}});
+    html.single("path", {{"class", "swatch-mark set-" + std::to_string(s % kSetColours)},
+                         {"d", "M1 1h10v10h-10z"}});
     html.close("svg").text(names[s]).close("span");
   }
   html.close("p");
+}
+
+void Document::settings(const nlohmann::ordered_json& values) {
+  if (!values.is_object() || values.empty()) return;
+  open_section("settings", "Settings");
+  html.open("dl", {{"class", "settings"}});
+  for (const auto& [name, value] : values.items()) {
+    html.element("dt", name);
+    html.element(
+        "dd", value.is_string()
+                  ? value.get<std::string>()
+                  : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  }
+  html.close("dl");
+  close_section();
 }
 
 namespace {

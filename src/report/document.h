@@ -33,6 +33,8 @@ struct Document {
   void plot(const Plot& plot, const std::string& caption);
   /// Names with the colours of sets 0, 1, ...; those with an empty name are left out.
   void legend(const std::vector<std::string>& names);
+  /// A section of names and values; nothing where there are none.
+  void settings(const nlohmann::ordered_json& values);
 };
 
 /// What stands around a document.

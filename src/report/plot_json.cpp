@@ -87,4 +87,18 @@ Json plot_json(const CumulativePlot& plot) {
           {"threshold", plot.threshold}, {"series", std::move(series)}};
 }
 
+Json plot_json(const CurvePlot& plot) {
+  Json series = Json::array();
+  for (const CurvePlot::Series& one : plot.series)
+    series.push_back({{"name", one.name},
+                      {"colour", one.colour},
+                      {"dashed", one.dashed},
+                      {"x", shortened(one.x)},
+                      {"share", shortened(one.share)},
+                      {"low", shortened(one.low)},
+                      {"high", shortened(one.high)}});
+  return {{"kind", "curves"},  {"id", plot.id},       {"name", plot.name},
+          {"axis", plot.axis}, {"share", plot.share}, {"series", std::move(series)}};
+}
+
 }  // namespace scintigen

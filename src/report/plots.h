@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The report's three kinds of plot as data. Each is written twice from the same figures: as static
+// The report's kinds of plot as data. Each is written twice from the same figures: as static
 // SVG (svg_plot.h) and as JSON for web/src, so that both show the same.
 #pragma once
 #include <cstdint>
@@ -70,6 +70,18 @@ struct CumulativePlot {
   double threshold = 0;
 };
 
+/// Shares (0 to 1) against a number, each with its interval.
+struct CurvePlot {
+  struct Series {
+    std::string name;
+    size_t colour = 0;
+    bool dashed = false;                      ///< something to compare with, without an interval
+    std::vector<double> x, share, low, high;  ///< low and high empty: no interval
+  };
+  std::string id, name, axis, share;  ///< axis: what x is; share: of what
+  std::vector<Series> series;
+};
+
 /// "ns" from 0.05 on, then * ** *** below 0.05, 0.01, 0.001.
 std::string significance_mark(double adjusted_p);
 
@@ -82,6 +94,7 @@ IntervalPlot interval_plot(const Quantity& quantity, const Evaluation& evaluatio
 nlohmann::ordered_json plot_json(const GroupPlot& plot);
 nlohmann::ordered_json plot_json(const IntervalPlot& plot);
 nlohmann::ordered_json plot_json(const CumulativePlot& plot);
+nlohmann::ordered_json plot_json(const CurvePlot& plot);
 
 /// Round numbers (1, 2, 5 times a power of ten) that cover [low, high] in about `count` steps.
 std::vector<double> axis_ticks(double low, double high, int count = 6);

@@ -238,21 +238,6 @@ void write_tests_of(Document& page, const ScoreStudy& study) {
   page.close_section();
 }
 
-void write_settings_of(Document& page, const nlohmann::ordered_json& settings) {
-  if (!settings.is_object() || settings.empty()) return;
-  page.open_section("settings", "Settings");
-  page.html.open("dl", {{"class", "settings"}});
-  for (const auto& [name, value] : settings.items()) {
-    page.html.element("dt", name);
-    page.html.element(
-        "dd", value.is_string()
-                  ? value.get<std::string>()
-                  : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
-  }
-  page.html.close("dl");
-  page.close_section();
-}
-
 }  // namespace
 
 std::string score_page(const ScoreStudy& study, const ScoreReportExtras& extras) {
@@ -261,7 +246,7 @@ std::string score_page(const ScoreStudy& study, const ScoreReportExtras& extras)
   write_plots(page, study);
   write_means(page, study);
   write_tests_of(page, study);
-  write_settings_of(page, extras.settings);
+  page.settings(extras.settings);
   PageFrame frame;
   frame.title = extras.title.empty() ? "Methods compared" : extras.title;
   frame.kicker = "Scores by slice and by patient";

@@ -8,6 +8,8 @@
 
 namespace scintigen {
 
+constexpr int kSetColours = 8;  ///< that the style sheet has; sets after them begin anew
+
 /// Pixels with one decimal.
 std::string px(double value);
 

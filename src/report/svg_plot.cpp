@@ -188,4 +188,35 @@ Html svg_plot(const CumulativePlot& plot) {
   return canvas.finish();
 }
 
+Html svg_plot(const CurvePlot& plot) {
+  constexpr double kWidth = 640, kBottom = 320;
+  Range range;
+  range.add(0);
+  for (const auto& series : plot.series)
+    for (const double value : series.x) range.add(value);
+  const auto ticks = axis_ticks(range.low, range.high);
+  const Scale x{ticks.front(), ticks.back(), kLeft, kWidth - kRight}, y{0, 1, kBottom, kTop};
+  SvgCanvas canvas(kWidth, kBottom + 50,
+                   plot.name + ": a line a detector; the figures are in the table below");
+  canvas.vertical_axis(y, {0, 0.25, 0.5, 0.75, 1}, kLeft, kWidth - kRight, plot.share);
+  canvas.horizontal_axis(x, ticks, kTop, kBottom, plot.axis);
+  const auto along = [&](const std::vector<double>& at, const std::vector<double>& share) {
+    std::string d;
+    for (size_t i = 0; i < at.size(); ++i) d += (i == 0 ? "M" : "L") + point(x(at[i]), y(share[i]));
+    return d;
+  };
+  for (const auto& series : plot.series) {
+    if (series.low.empty()) continue;
+    std::string back;
+    for (size_t i = series.x.size(); i-- > 0;)
+      back += "L" + point(x(series.x[i]), y(series.low[i]));
+    canvas.path("band", along(series.x, series.high) + back + "Z", colour_of(series.colour));
+  }
+  for (const auto& series : plot.series)
+    if (!series.x.empty())
+      canvas.path(series.dashed ? "curve dashed" : "curve", along(series.x, series.share),
+                  colour_of(series.colour));
+  return canvas.finish();
+}
+
 }  // namespace scintigen

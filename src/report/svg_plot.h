@@ -10,5 +10,6 @@ namespace scintigen {
 Html svg_plot(const GroupPlot& plot);
 Html svg_plot(const IntervalPlot& plot);
 Html svg_plot(const CumulativePlot& plot);
+Html svg_plot(const CurvePlot& plot);
 
 }  // namespace scintigen

@@ -13,6 +13,7 @@
 #include "report/page_assets.h"
 #include "report/plots.h"
 #include "report/report.h"
+#include "report/svg_plot.h"
 
 namespace scintigen {
 namespace {
@@ -103,6 +104,22 @@ TEST(Plots, BoxAndViolin) {
   EXPECT_EQ(group.at.back(), 1000);
   EXPECT_TRUE(plotted_group({}, {}).values.empty());
   EXPECT_EQ(plotted_group({5}, {}).box->median, 5);
+}
+
+TEST(Plots, CurvesWithBandsAndWithout) {
+  CurvePlot plot{"sensitivity", "Sensitivity", "Clusters", "Patients", {}};
+  plot.series.push_back({"a", 0, false, {1, 2}, {0.5, 1}, {0.25, 0.75}, {0.75, 1}});
+  plot.series.push_back({"a, at random", 0, true, {1, 2}, {0.1, 0.2}, {}, {}});
+  const auto json = plot_json(plot);
+  EXPECT_EQ(json["kind"], "curves");
+  EXPECT_EQ(json["series"][0]["high"], nlohmann::ordered_json({0.75, 1.0}));
+  EXPECT_EQ(json["series"][1]["low"], nlohmann::ordered_json::array());
+  const auto svg = svg_plot(plot).str();
+  // x from 0 to 2 over 60 to 624 px, shares from 0 to 1 over 320 to 40 px.
+  EXPECT_NE(svg.find("d=\"M342 110L624 40L624 110L342 250Z\""), std::string::npos) << svg;
+  EXPECT_NE(svg.find("d=\"M342 180L624 40\""), std::string::npos) << svg;
+  EXPECT_NE(svg.find("curve dashed"), std::string::npos);
+  EXPECT_EQ(svg.find("band", svg.find("band") + 4), std::string::npos) << "one band";
 }
 
 TEST(Plots, MarksConditionsAndTicks) {

@@ -25,7 +25,7 @@ export function coloursOf(light: boolean): Colours {
     muted: get('muted'),
     rule: get('rule'),
     shade: get('shade'),
-    sets: [0, 1, 2, 3, 4].map((set) => get(`set-${set}`)),
+    sets: [0, 1, 2, 3, 4, 5, 6, 7].map((set) => get(`set-${set}`)),
   };
   if (light) place.remove();
   return colours;

@@ -3,7 +3,7 @@
 import Plotly, { type Layout, type Trace } from 'plotly.js-cartesian-dist-min';
 import { coloursOf, type Colours } from './colours';
 import { groupFigure, type Layers } from './group_figure';
-import { cumulativeFigure, intervalFigure } from './line_figures';
+import { cumulativeFigure, curveFigure, intervalFigure } from './line_figures';
 import type { AnyPlot, PlotData } from './plot_data';
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Helvetica Neue", Arial, sans-serif';
@@ -58,6 +58,7 @@ export class InteractivePlot {
     const figure =
       plot.kind === 'groups' ? groupFigure(plot, colours, this.all.rows, this.layers, width)
       : plot.kind === 'intervals' ? intervalFigure(plot, colours, width)
+      : plot.kind === 'curves' ? curveFigure(plot, colours, width)
       : cumulativeFigure(plot, colours, width);
     Object.assign(figure.layout, {
       font: { family: FONT, size: 12, color: colours.ink }, showlegend: false, hovermode: 'closest', autosize: true,

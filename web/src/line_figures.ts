@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Differences with their intervals against the margin, and cumulative shares.
+// Differences with their intervals against the margin, cumulative shares, and curves of shares with their bands.
 import type { Layout, Trace } from 'plotly.js-cartesian-dist-min';
 import type { Colours } from './colours';
-import type { CumulativePlot, IntervalPlot } from './plot_data';
+import type { CumulativePlot, CurvePlot, IntervalPlot } from './plot_data';
 import { figure, lines, plain } from './plot_text';
 
 export function intervalFigure(plot: IntervalPlot, colours: Colours, width: number): { data: Trace[]; layout: Layout } {
@@ -81,6 +81,36 @@ export function cumulativeFigure(plot: CumulativePlot, colours: Colours, width: 
       }],
       xaxis: { title: { text: lines(plot.axis, (width - 76) / 7, 3), standoff: 8 }, gridcolor: colours.rule, zeroline: false, rangemode: 'tozero' },
       yaxis: { title: { text: 'Share of slices' }, gridcolor: colours.rule, zeroline: false, range: [0, 1.03], tickformat: '.0%' },
+    },
+  };
+}
+
+export function curveFigure(plot: CurvePlot, colours: Colours, width: number): { data: Trace[]; layout: Layout } {
+  const data: Trace[] = [];
+  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  for (const series of plot.series) {
+    const colour = colours.sets[series.colour % colours.sets.length];
+    const known = series.low.length > 0;
+    if (known)
+      data.push({
+        type: 'scatter', mode: 'lines', x: [...series.x, ...[...series.x].reverse()], y: [...series.high, ...[...series.low].reverse()],
+        fill: 'toself', fillcolor: colour, opacity: 0.1, line: { width: 0 }, hoverinfo: 'skip', showlegend: false,
+      });
+    data.push({
+      type: 'scatter', mode: 'lines', name: plain(series.name), showlegend: true, x: series.x, y: series.share,
+      text: series.x.map((x, i) => `${plain(series.name)}<br>${plain(plot.axis)}: ${figure(x)}<br>${percent(series.share[i])}` +
+        (known ? ` (${percent(series.low[i])} to ${percent(series.high[i])})` : '')),
+      hoverinfo: 'text',
+      line: { color: colour, width: series.dashed ? 1.4 : 2, dash: series.dashed ? 'dash' : 'solid' },
+    });
+  }
+  return {
+    data,
+    layout: {
+      height: 370,
+      margin: { l: 60, r: 16, t: 24, b: 64 },
+      xaxis: { title: { text: lines(plot.axis, (width - 76) / 7, 3), standoff: 8 }, gridcolor: colours.rule, zeroline: false, rangemode: 'tozero' },
+      yaxis: { title: { text: plain(plot.share) }, gridcolor: colours.rule, zeroline: false, range: [0, 1.03], tickformat: '.0%' },
     },
   };
 }

@@ -48,7 +48,16 @@ export interface CumulativePlot {
   series: { name: string; colour: number; values: number[] }[];
 }
 
-export type AnyPlot = GroupPlot | IntervalPlot | CumulativePlot;
+export interface CurvePlot {
+  kind: 'curves';
+  id: string;
+  name: string;
+  axis: string;
+  share: string;
+  series: { name: string; colour: number; dashed: boolean; x: number[]; share: number[]; low: number[]; high: number[] }[];
+}
+
+export type AnyPlot = GroupPlot | IntervalPlot | CumulativePlot | CurvePlot;
 
 export interface PlotData {
   sets: string[];

@@ -135,6 +135,8 @@ has 'by chance' works.err
 [ "$(wc -l <scored/machines/hits.tsv)" = 4 ] || fail "expected a row for 1, 2 and 3 clusters"
 has 'in_controls' scored/machines/froc.tsv
 has 'only_a' scored/pairs.tsv
+has 'Detection of known lesions' scored/report.html
+has 'class="curve' scored/report.html
 works "$SCINTIGEN" detect score strict --retest strict --lesions lesions.tsv --out again
 has '1.0000' again/strict/retest.tsv
 printf 'participant_id\tfile\nsub-008\tn/a\n' >healthy.tsv

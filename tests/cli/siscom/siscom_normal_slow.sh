@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# siscom with the template: counts by a reference region, comparison with normal differences.
+# siscom with the template: counts by a reference region, comparison with normal differences; a scan that fits nothing.
 template=/usr/share/mricron/templates
 [ -f "$template/ch2bet.nii.gz" ] || { echo "no template (mricron-data)" && exit 77; }
 works "$SCINTIGEN" simulate --like epilepsy-spect --participants 1 --spect-iterations 1 --out scans
@@ -24,3 +24,16 @@ works "$SCINTIGEN" siscom --ictal "$ictal" --interictal "$interictal" "${common[
 [ -s normal/space-mri_normal_t.nii.gz ] || fail "no map against normal differences"
 [ "$(wc -l <normal/normal_clusters.tsv)" = 1 ] || fail "a difference beyond 3 SD of 100 %"
 awk -F '\t' 'NR > 1 && $2 == "above"' normal/clusters.tsv | grep -q . || fail "no increase by the pair's own SD"
+
+# Noise on the interictal scan's grid fits nothing: nothing is subtracted unless that is asked for.
+gzip -dc "$interictal" | head -c 352 >noise.nii
+printf '\2\0\10\0' | dd of=noise.nii bs=1 seek=70 conv=notrunc status=none # uint8
+LC_ALL=C awk 'BEGIN { s = 1; for (i = 0; i < 64 * 64 * 48; ++i) { s = s * 16807 % 2147483647; printf "%c", 1 + s % 255 } }' >>noise.nii
+status=0
+"$SCINTIGEN" siscom --ictal "$ictal" --interictal noise.nii "${common[@]}" --atlas none --out doubtful >doubtful.out 2>doubtful.err || status=$?
+[ "$status" = 1 ] || fail "noise as interictal scan: exit status $status, expected 1"
+has 'nothing subtracted: ' doubtful.err
+has '--keep-doubtful goes on' doubtful.err
+[ ! -e doubtful/space-mri_z.nii.gz ] || fail "a z map of a doubtful registration"
+works "$SCINTIGEN" siscom --ictal "$ictal" --interictal noise.nii "${common[@]}" --atlas none --keep-doubtful --out kept
+[ -s kept/space-mri_z.nii.gz ] || fail "no z map with --keep-doubtful"
