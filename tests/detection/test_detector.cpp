@@ -49,8 +49,8 @@ TEST_F(DetectorOnDisk, ScoresAsItsPlanes) {
   EXPECT_TRUE(torch::allclose(maps[0].z[1].masked_select(controls_.mask[1]),
                               (expected - machines.mean) / machines.deviation));
   EXPECT_EQ(maps[0].score.masked_select(~controls_.mask).abs().max().item<float>(), 0);
-  // 8 controls, 3 planes of 12 x 16 voxels: every one of their held-out scores was counted.
-  EXPECT_EQ(scored.healthy.total(), 8 * 3 * 12 * 16);
+  // 8 controls, 3 planes of 12 x 16 voxels, of which every eighth is counted.
+  EXPECT_EQ(scored.healthy.total(), 8 * 3 * (12 * 16 / 8));
   EXPECT_TRUE(torch::equal(maps[0].p.masked_select(maps[0].mask),
                            scored.healthy.p_values(maps[0].z.masked_select(maps[0].mask))));
   EXPECT_EQ(maps[0].p.masked_select(~maps[0].mask).min().item<float>(), 1);
