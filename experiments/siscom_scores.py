@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Was the simulated focus found? experiments/siscom_scores.py SCANS SISCOM [LEAST_ML], folders that experiments/siscom made;
-clusters below LEAST_ML are not counted.
+clusters below LEAST_ML are not counted (but in how alike the maps of both scans are).
 
 Found: the centre of the increase ranked first lies within 10 mm of the centre of the true focus, which truth.json gives in the
 template and which is brought to the T1's world through the person's deformation and pose. Beside it the same of its peak.
@@ -97,7 +97,7 @@ def main(scans, siscom, least_ml=0.0):
             agreements.append(figures["agreement"])
         out.append(row)
     columns = list(dict.fromkeys(name for row in out for name in row))
-    with open(siscom / "scores.tsv", "w", newline="") as file:
+    with open(siscom / (f"scores_from_{least_ml:g}_ml.tsv" if least_ml else "scores.tsv"), "w", newline="") as file:
         writer = csv.DictWriter(file, columns, delimiter="\t", restval="n/a", lineterminator="\n")
         writer.writeheader()
         for row in out:

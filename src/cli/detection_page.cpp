@@ -20,6 +20,21 @@ std::string with_interval(const DetectionPoint& point) {
                      100 * point.upper);
 }
 
+// More than these make one gray of each other's bands; the table has every interval.
+constexpr size_t kMostBands = 4;
+
+std::string bands_in_words(size_t detectors) {
+  return detectors <= kMostBands ? "Bands: Wilson's 95 %." : "Intervals are in the table.";
+}
+
+std::string shown_p(const std::string& cell) {
+  return cell == "n/a" ? "–" : p_text(std::stod(cell));
+}
+
+std::string counted(size_t count, const std::string& one) {
+  return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
 /// The numbers of clusters whose rows a reader needs.
 std::vector<int64_t> told(int64_t most) {
   std::vector<int64_t> counts;
@@ -40,6 +55,7 @@ CurvePlot curve_plot(const std::vector<DetectorStudy>& studies) {
     for (size_t k = 0; k < studies[d].curve.size(); ++k) {
       series.x.push_back(static_cast<double>(k + 1));
       series.share.push_back(studies[d].curve[k].sensitivity);
+      if (studies.size() > kMostBands) continue;
       series.low.push_back(studies[d].curve[k].lower);
       series.high.push_back(studies[d].curve[k].upper);
     }
@@ -51,8 +67,8 @@ CurvePlot curve_plot(const std::vector<DetectorStudy>& studies) {
   return plot;
 }
 
-/// By false clusters a patient, rising; thresholds whose clusters are more than `most` are left
-/// out, for nobody looks at so many.
+/// By false clusters a patient, from the strictest threshold on to where there are more than `most`
+/// (nobody looks at so many) or clusters begin to merge and their number falls.
 CurvePlot froc_plot(const std::vector<DetectorStudy>& studies, int64_t most) {
   CurvePlot plot{"free-response",
                  "Free response",
@@ -64,8 +80,10 @@ CurvePlot froc_plot(const std::vector<DetectorStudy>& studies, int64_t most) {
     for (size_t t = studies[d].at_thresholds.size(); t-- > 0;) {
       const auto& point = studies[d].at_thresholds[t];
       if (point.misses > static_cast<double>(most)) break;
+      if (!series.x.empty() && point.misses < series.x.back()) break;
       series.x.push_back(point.misses);
       series.share.push_back(point.sensitivity);
+      if (studies.size() > kMostBands) continue;
       series.low.push_back(point.lower);
       series.high.push_back(point.upper);
     }
@@ -79,11 +97,16 @@ void write_answer(Document& page, const std::vector<DetectorStudy>& studies,
   page.open_section("answer", "Answer");
   if (!extras.note.empty()) page.html.element("p", extras.note);
   const auto patients = studies[0].patients.size();
+  // Half of Wilson's interval at one half.
+  const double half = 98 / std::sqrt(static_cast<double>(patients) + 3.84);
   page.html.element(
-      "p", fmt::format("A patient is one trial. {} With {} patients a share has an interval of "
-                       "some {:.0f} points to either side at one half: curves that lie within each "
-                       "other's bands have not been told apart.",
-                       extras.rule, patients, 98 / std::sqrt(static_cast<double>(patients))));
+      "p",
+      fmt::format("A patient is one trial. {} With {} a share of one half is known to within "
+                  "{:.0f} points.{}",
+                  extras.rule, counted(patients, "patient"), half,
+                  studies.size() > 1 ? " Detectors have the same patients: whether they differ "
+                                       "is said by the table of pairs, not by their intervals."
+                                     : ""));
   const auto counts = told(static_cast<int64_t>(studies[0].curve.size()));
   std::vector<std::string> columns = {"Detector"};
   for (const int64_t n : counts) columns.push_back(fmt::format("at most {}", n));
@@ -113,15 +136,16 @@ void write_curves(Document& page, const std::vector<DetectorStudy>& studies,
   page.plot(
       curve_plot(studies),
       "Sensitivity against clusters a patient; the threshold is each patient's own (Zotova et "
-      "al. 2021, figure 4). Bands: Wilson's 95 %. Dashed: clusters of the same sizes placed at "
-      "random.");
+      "al. 2021, figure 4). " +
+          bands_in_words(studies.size()) +
+          (rule.draws > 0 ? " Dashed: clusters of the same sizes placed at random." : ""));
   if (!rule.thresholds.empty()) {
     page.legend(names);
     page.plot(froc_plot(studies, rule.most),
-              "Free response: one threshold for everybody, " +
-                  number_text(rule.thresholds.front()) + " to " +
-                  number_text(rule.thresholds.back()) +
-                  "; further right milder ones. Bands: Wilson's 95 %.");
+              fmt::format("Free response: one threshold for everybody, milder ones further right. "
+                          "Left out, and in the table alone: thresholds that leave more than {} "
+                          "false clusters a patient. {}",
+                          rule.most, bands_in_words(studies.size())));
     Rows rows;
     for (const auto& study : studies)
       for (size_t t = 0; t < study.at_thresholds.size(); ++t) {
@@ -152,7 +176,7 @@ void write_pairs(Document& page, const std::vector<DetectorStudy>& studies) {
     const auto most = std::stol(table.at(row, "most"));
     if (std::find(counts.begin(), counts.end(), most) == counts.end()) continue;
     rows.push_back({table.at(row, "a") + " – " + table.at(row, "b"), table.at(row, "most"),
-                    table.at(row, "only_a"), table.at(row, "only_b"), table.at(row, "p")});
+                    table.at(row, "only_a"), table.at(row, "only_b"), shown_p(table.at(row, "p"))});
   }
   page.table(
       "Patients that only the first or only the second detector finds, and McNemar's exact "
@@ -200,8 +224,9 @@ std::string detection_page(const std::vector<DetectorStudy>& studies, const Stud
   frame.title = extras.title.empty() ? "Lesions found" : extras.title;
   frame.kicker = "Detection of known lesions";
   frame.dateline =
-      fmt::format("{} detectors, {} patients, {} held-out controls. {}", studies.size(),
-                  studies[0].patients.size(), studies[0].controls.size(), written_by());
+      fmt::format("{}, {}, {}. {}", counted(studies.size(), "detector"),
+                  counted(studies[0].patients.size(), "patient"),
+                  counted(studies[0].controls.size(), "held-out control"), written_by());
   frame.warning = "Research software: not for diagnosis.";
   for (const auto& study : studies) frame.sets.push_back(study.name);
   return whole_page(page, frame);

@@ -13,7 +13,7 @@
 namespace scintigen {
 namespace {
 
-constexpr int64_t kFormat = 2;
+constexpr int64_t kFormat = 3;
 
 std::filesystem::path plane_file(const Detector& detector, int64_t plane) {
   return detector.folder / "planes" / fmt::format("plane-{:04}.safetensors", plane);

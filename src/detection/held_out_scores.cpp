@@ -22,7 +22,6 @@ HeldOutScorer::HeldOutScorer(int64_t controls, int64_t features, const OneClassS
     : controls_(controls),
       features_(features),
       folds_(folds),
-      settings_(settings),
       kept_(static_cast<size_t>(controls * features)),
       scores_(static_cast<size_t>(controls)),
       z_(static_cast<size_t>(controls)) {

@@ -44,7 +44,6 @@ class HeldOutScorer {
   int64_t fold_size(int64_t fold) const { return (controls_ - fold + folds_ - 1) / folds_; }
 
   int64_t controls_, features_, folds_;
-  OneClassSettings settings_;
   std::map<int64_t, OneClassSolver> solvers_;  ///< by number of controls
   std::vector<float> kept_;
   std::vector<double> scores_, z_;
@@ -53,8 +52,8 @@ class HeldOutScorer {
 /// Where all controls are alike there is no z.
 constexpr double kLeastScoreDeviation = 1e-6;
 
-/// How controls' held-out z are distributed, counted in bins of 0.005 over the voxels of a plane or
-/// a brain.
+/// How controls' z_as_new() are distributed, counted in bins of 0.005 over voxels of a plane or a
+/// brain.
 class ZDistribution {
  public:
   ZDistribution();

@@ -125,7 +125,8 @@ void VoxelMachineSettings::visit(SettingsVisitor& v) {
   one_class.visit(v);
   v.visit(
       number("folds",
-             "parts in which controls are held out, for standardised scores and p-values; 0 = not",
+             "parts in which controls are held out, for standardised scores and p-values; 0 = not, "
+             "else 3 or more; ten for p-values",
              0, 1000),
       folds);
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "report/document.h"
+#include "report/svg_canvas.h"
 
 namespace scintigen {
 namespace {
@@ -99,7 +100,7 @@ struct Layout {
 Layout layout_of(const ScoreStudy& study) {
   Layout layout;
   const size_t last = study.factors.size() - 1;
-  const bool several = last > 0 && study.levels(last).size() <= 5;
+  const bool several = last > 0 && study.levels(last).size() <= kSetColours;
   layout.sets = several ? study.levels(last) : std::vector<std::string>{study.factors[last]};
   for (size_t m = 0; m < study.methods.size(); ++m) {
     auto levels = study.methods[m];

@@ -62,7 +62,7 @@ void SvgCanvas::rectangle(const char* css_class, double x, double y, double widt
 
 void SvgCanvas::path(const char* css_class, const std::string& d, int colour) {
   std::string name = css_class;
-  if (colour >= 0) name += " set-" + std::to_string(colour % kSetColours);
+  if (colour >= 0) name += " set-" + std::to_string(static_cast<size_t>(colour) % kSetColours);
   html_.single("path", {{"class", name}, {"d", d}});
 }
 

@@ -8,7 +8,7 @@
 
 namespace scintigen {
 
-constexpr int kSetColours = 8;  ///< that the style sheet has; sets after them begin anew
+constexpr size_t kSetColours = 8;  ///< that the style sheet has; sets after them begin anew
 
 /// Pixels with one decimal.
 std::string px(double value);

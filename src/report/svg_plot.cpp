@@ -190,14 +190,12 @@ Html svg_plot(const CumulativePlot& plot) {
 
 Html svg_plot(const CurvePlot& plot) {
   constexpr double kWidth = 640, kBottom = 320;
-  Range range;
-  range.add(0);
+  double highest = 0;
   for (const auto& series : plot.series)
-    for (const double value : series.x) range.add(value);
-  const auto ticks = axis_ticks(range.low, range.high);
+    for (const double value : series.x) highest = std::max(highest, value);
+  const auto ticks = axis_ticks(0, highest > 0 ? highest : 1);
   const Scale x{ticks.front(), ticks.back(), kLeft, kWidth - kRight}, y{0, 1, kBottom, kTop};
-  SvgCanvas canvas(kWidth, kBottom + 50,
-                   plot.name + ": a line a detector; the figures are in the table below");
+  SvgCanvas canvas(kWidth, kBottom + 50, plot.name + ": " + plot.share + " against " + plot.axis);
   canvas.vertical_axis(y, {0, 0.25, 0.5, 0.75, 1}, kLeft, kWidth - kRight, plot.share);
   canvas.horizontal_axis(x, ticks, kTop, kBottom, plot.axis);
   const auto along = [&](const std::vector<double>& at, const std::vector<double>& share) {
@@ -207,15 +205,25 @@ Html svg_plot(const CurvePlot& plot) {
   };
   for (const auto& series : plot.series) {
     if (series.low.empty()) continue;
+    if (series.x.size() == 1)
+      canvas.path("interval",
+                  "M" + point(x(series.x[0]), y(series.low[0])) + "V" + px(y(series.high[0])),
+                  colour_of(series.colour));
     std::string back;
     for (size_t i = series.x.size(); i-- > 0;)
       back += "L" + point(x(series.x[i]), y(series.low[i]));
     canvas.path("band", along(series.x, series.high) + back + "Z", colour_of(series.colour));
   }
-  for (const auto& series : plot.series)
-    if (!series.x.empty())
-      canvas.path(series.dashed ? "curve dashed" : "curve", along(series.x, series.share),
-                  colour_of(series.colour));
+  for (const auto& series : plot.series) {
+    if (series.x.empty()) continue;
+    canvas.path(series.dashed ? "curve dashed" : "curve", along(series.x, series.share),
+                colour_of(series.colour));
+    if (series.dashed) continue;
+    std::string points;
+    for (size_t i = 0; i < series.x.size(); ++i)
+      points += "M" + point(x(series.x[i]), y(series.share[i])) + "h0";
+    canvas.path("points", points, colour_of(series.colour));
+  }
   return canvas.finish();
 }
 

@@ -104,10 +104,10 @@ TEST_F(DetectorOnDisk, RefusesOtherControlsAndDamage) {
   EXPECT_REFUSED(begin_detector(folder_ / "d", network_, controls_, patches_, other, cohort_),
                  "holds a detector of other controls, settings or features; name another --out");
   write_file(folder_ / "d" / "detector.json",
-             "{\"format\": \"scintigen detector\", \"version\": 2}");
+             "{\"format\": \"scintigen detector\", \"version\": 3}");
   EXPECT_REFUSED(read_detector(folder_ / "d"), "detector.json: is damaged");
   write_file(folder_ / "d" / "detector.json", "[]");
-  EXPECT_REFUSED(read_detector(folder_ / "d"), "expected a detector of version 2");
+  EXPECT_REFUSED(read_detector(folder_ / "d"), "expected a detector of version 3");
 }
 
 }  // namespace

@@ -145,8 +145,10 @@ TEST(HeldOutScores, GiveNewPeopleUniformP) {
     int64_t controls, folds;
     double distance, rate_at_5_percent;
   };
-  for (const auto& [controls, folds, distance, rate] :
-       {Case{35, 35, 0.018, 0.0075}, {75, 10, 0.018, 0.0075}, {35, 5, 0.05, 0.0125}}) {
+  for (const auto& [controls, folds, distance, rate] : {Case{35, 35, 0.018, 0.0075},
+                                                        {35, 10, 0.025, 0.0085},
+                                                        {75, 10, 0.018, 0.0075},
+                                                        {35, 5, 0.05, 0.0125}}) {
     const auto p = p_of_new_people(controls, folds);
     const auto at_5_percent = p.le(0.05).to(torch::kDouble).mean().item<double>();
     const auto at_1_percent = p.le(0.01).to(torch::kDouble).mean().item<double>();

@@ -122,6 +122,18 @@ TEST(Plots, CurvesWithBandsAndWithout) {
   EXPECT_EQ(svg.find("band", svg.find("band") + 4), std::string::npos) << "one band";
 }
 
+TEST(Plots, CurvesOfOnePointAndOfNone) {
+  CurvePlot plot{"free-response", "Free response", "False clusters", "Patients", {}};
+  plot.series.push_back({"<b>one</b>", 0, false, {0}, {0.5}, {0.25}, {0.75}});
+  plot.series.push_back({"none", 1, false, {}, {}, {}, {}});
+  const auto svg = svg_plot(plot).str();
+  EXPECT_EQ(svg.find(">-1"), std::string::npos) << "no false clusters are 0, not -1 to 1";
+  EXPECT_NE(svg.find("class=\"points set-0\" d=\"M60 180h0\""), std::string::npos) << svg;
+  EXPECT_NE(svg.find("class=\"interval set-0\" d=\"M60 250V110\""), std::string::npos) << svg;
+  EXPECT_EQ(svg.find("set-1"), std::string::npos);
+  EXPECT_EQ(svg.find("<b>"), std::string::npos);
+}
+
 TEST(Plots, MarksConditionsAndTicks) {
   EXPECT_EQ(significance_mark(0.05), "ns");
   EXPECT_EQ(significance_mark(0.049), "*");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Differences with their intervals against the margin, cumulative shares, and curves of shares with their bands.
 import type { Layout, Trace } from 'plotly.js-cartesian-dist-min';
-import type { Colours } from './colours';
+import { seeThrough, type Colours } from './colours';
 import type { CumulativePlot, CurvePlot, IntervalPlot } from './plot_data';
 import { figure, lines, plain } from './plot_text';
 
@@ -94,10 +94,11 @@ export function curveFigure(plot: CurvePlot, colours: Colours, width: number): {
     if (known)
       data.push({
         type: 'scatter', mode: 'lines', x: [...series.x, ...[...series.x].reverse()], y: [...series.high, ...[...series.low].reverse()],
-        fill: 'toself', fillcolor: colour, opacity: 0.1, line: { width: 0 }, hoverinfo: 'skip', showlegend: false,
+        fill: 'toself', fillcolor: seeThrough(colour, 0.1), line: { width: 0 }, hoverinfo: 'skip', showlegend: false,
       });
     data.push({
-      type: 'scatter', mode: 'lines', name: plain(series.name), showlegend: true, x: series.x, y: series.share,
+      type: 'scatter', mode: series.dashed ? 'lines' : 'lines+markers', name: plain(series.name), showlegend: true, x: series.x, y: series.share,
+      marker: { color: colour, size: 4 },
       text: series.x.map((x, i) => `${plain(series.name)}<br>${plain(plot.axis)}: ${figure(x)}<br>${percent(series.share[i])}` +
         (known ? ` (${percent(series.low[i])} to ${percent(series.high[i])})` : '')),
       hoverinfo: 'text',
@@ -109,7 +110,10 @@ export function curveFigure(plot: CurvePlot, colours: Colours, width: number): {
     layout: {
       height: 370,
       margin: { l: 60, r: 16, t: 24, b: 64 },
-      xaxis: { title: { text: lines(plot.axis, (width - 76) / 7, 3), standoff: 8 }, gridcolor: colours.rule, zeroline: false, rangemode: 'tozero' },
+      xaxis: {
+        title: { text: lines(plot.axis, (width - 76) / 7, 3), standoff: 8 }, gridcolor: colours.rule, zeroline: false,
+        range: [0, 1.02 * (Math.max(...plot.series.flatMap((series) => series.x)) || 1)],
+      },
       yaxis: { title: { text: plain(plot.share) }, gridcolor: colours.rule, zeroline: false, range: [0, 1.03], tickformat: '.0%' },
     },
   };
