@@ -143,8 +143,9 @@ void write_curves(Document& page, const std::vector<DetectorStudy>& studies,
     page.legend(names);
     page.plot(froc_plot(studies, rule.most),
               fmt::format("Free response: one threshold for everybody, milder ones further right. "
-                          "Left out, and in the table alone: thresholds that leave more than {} "
-                          "false clusters a patient. {}",
+                          "A line ends, and the rest is in the table alone, where clusters "
+                          "begin to merge or there are more than {} "
+                          "false ones a patient. {}",
                           rule.most, bands_in_words(studies.size())));
     Rows rows;
     for (const auto& study : studies)
