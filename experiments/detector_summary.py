@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Over the seeds of experiments/detector: sensitivity against clusters a patient, detectors against the real controls' one.
+"""Over the people of experiments/detector: known answer, subtle lesions, healthy people, what the synthetic controls are like.
 
-/usr/bin/python3 experiments/detector_summary.py SEED ... (in the experiment's folder). numpy, scipy.
-A patient is one trial; patients of different seeds are different people. Wilson intervals, exact McNemar tests over all
-patients, and the power that such a test has with 17 and with all patients.
+/usr/bin/python3 experiments/detector_summary.py known SEED ... (in the experiment's folder). numpy, scipy, nibabel.
+A patient is one trial; patients of different seeds are different people, their controls are the same. Wilson intervals, exact
+McNemar tests over all patients, bootstrap over patients, and the power of such a test with 17 and with all patients.
 """
 import csv
+import json
 import pathlib
 import sys
 
+import nibabel
 import numpy
 from scipy import stats
 
@@ -39,37 +41,89 @@ def power(n, gain, loss, draws=4000):
     return numpy.mean([mcnemar(int(a), int(b)) < 0.05 for a, b, _ in draw])
 
 
+def read_hits(folders, rule):
+    """{detector: {(folder, participant, most): rank}}; rank 0: missed."""
+    by_name = {}
+    for folder in folders:
+        for found in sorted(pathlib.Path(folder, "scored", rule).iterdir()):
+            if found.is_dir():
+                by_name.setdefault(found.name, {}).update({(folder, *key): rank for key, rank in hits_of(found).items()})
+    return by_name
+
+
+def sensitivities(by_name, told):
+    print("at most".ljust(24) + "".join(f"{n} clusters".rjust(18) for n in told))
+    for name, hits in by_name.items():
+        line = name.ljust(24)
+        for n in told:
+            ranks = [rank for key, rank in hits.items() if key[2] == n]
+            found = sum(rank > 0 for rank in ranks)
+            low, high = wilson(found, len(ranks))
+            line += f"{100 * found / len(ranks):.0f} ({100 * low:.0f} to {100 * high:.0f})".rjust(18)
+        print(line)
+
+
+def against_real(by_name, seeds, told):
+    random = numpy.random.default_rng(1)
+    for name, hits in by_name.items():
+        if name == "real":
+            continue
+        for n in told:
+            keys = sorted(key for key in hits if key[2] == n)
+            own, real = (numpy.array([rows[key] > 0 for key in keys]) for rows in (hits, by_name["real"]))
+            gain, loss = int(numpy.sum(own & ~real)), int(numpy.sum(real & ~own))
+            draws = random.integers(0, len(keys), (4000, len(keys)))
+            low, high = numpy.percentile((own.astype(int) - real)[draws].mean(1), [2.5, 97.5])
+            each = [sum(own[i] - float(real[i]) for i, key in enumerate(keys) if key[0] == seed) for seed in seeds]
+            print(f"  {name} - real, {n} clusters: {100 * (gain - loss) / len(keys):+.0f} points ({100 * low:.0f} to {100 * high:.0f}); only "
+                  f"{name} {gain}, only real {loss} of {len(keys)}, McNemar p = {mcnemar(gain, loss):.3g}; patients by seed "
+                  + " ".join(f"{value:+.0f}" for value in each))
+
+
+def healthy_rates():
+    print("new healthy people: part of the voxels with p at most the level, mean over people (SD)")
+    for arm in sorted(pathlib.Path("healthy").glob("arm-*")):
+        rates = []
+        for file in sorted(arm.glob("found/*/*_p.nii.gz")):
+            p = numpy.asarray(nibabel.load(file).dataobj)
+            p = p[(p > 0) & (p <= 1)]
+            rates.append([numpy.mean(p <= level) for level in (0.5, 0.05, 0.01, 0.001)])
+        rates = numpy.array(rates)
+        print(f"  {arm.name[4:].ljust(22)} {len(rates)} people  " + "  ".join(
+            f"{level}: {100 * mean:.3g} % ({100 * sd:.2g})" for level, mean, sd in
+            zip((0.5, 0.05, 0.01, 0.001), rates.mean(0), rates.std(0, ddof=1))))
+
+
+def synthetic_properties():
+    for record in sorted(pathlib.Path("known").glob("arm-*/detector/run.json")):
+        found = json.loads(record.read_text())
+        results = found.get("results", found)
+        if results.get("synthetic"):
+            print(f"{record.parent.parent.name[4:]}: synthetic over real controls: " +
+                  ", ".join(f"{key} {value:.2f}" for key, value in results["synthetic"].items()))
+        if results.get("machines"):
+            machines = results["machines"]
+            print(f"{record.parent.parent.name[4:]}: {machines['support_vectors'] / machines['voxels']:.2f} support vectors a voxel, "
+                  f"fitted in {machines['seconds']:.0f} s")
+
+
 def main():
-    seeds = sys.argv[1:]
+    known, *seeds = sys.argv[1:]
     for rule in RULES:
-        by_name = {}
-        for seed in seeds:
-            for folder in sorted(pathlib.Path(seed, "scored", rule).iterdir()):
-                if folder.is_dir():
-                    by_name.setdefault(folder.name, {}).update(
-                        {(seed, *key): rank for key, rank in hits_of(folder).items()})
-        most = sorted({key[2] for key in next(iter(by_name.values()))})
-        print(f"rule {rule}: sensitivity in % (95 % interval) with at most n clusters a patient, {len(seeds)} seeds")
-        print("n".ljust(24) + "".join(str(n).rjust(18) for n in most if n in (1, 3, 5, 10, 20)))
-        for name, hits in by_name.items():
-            line = name.ljust(24)
-            for n in most:
-                if n not in (1, 3, 5, 10, 20):
-                    continue
-                ranks = [rank for key, rank in hits.items() if key[2] == n]
-                found = sum(rank > 0 for rank in ranks)
-                low, high = wilson(found, len(ranks))
-                line += f"{100 * found / len(ranks):.0f} ({100 * low:.0f} to {100 * high:.0f})".rjust(18)
-            print(line)
-        for name, hits in by_name.items():
-            if name == "real":
-                continue
-            both = [key for key in hits if key[2] == 10 and key in by_name["real"]]
-            only_a = sum(hits[key] > 0 and by_name["real"][key] == 0 for key in both)
-            only_b = sum(hits[key] == 0 and by_name["real"][key] > 0 for key in both)
-            print(f"  {name} against real, 10 clusters: only {name} {only_a}, only real {only_b} of {len(both)}, "
-                  f"McNemar p = {mcnemar(only_a, only_b):.3g}")
+        print(f"== rule {rule}: sensitivity in % (95 % interval)")
+        by_name = read_hits([known], rule)
+        print(f"known answer (25 %, 20 mm), {len({key[1] for key in by_name['real']})} patients")
+        sensitivities(by_name, (1, 3, 5, 10))
+        if not seeds:
+            continue
+        by_name = read_hits(seeds, rule)
+        people = len({key[:2] for key in by_name["real"]})
+        print(f"subtle lesions, {people} patients of {len(seeds)} seeds")
+        sensitivities(by_name, (1, 3, 5, 10, 20))
+        against_real(by_name, seeds, (5, 10))
         print()
+    healthy_rates()
+    synthetic_properties()
     n = 17 * len(seeds)
     print("power of the exact McNemar test at 5 %, if one finds 15 % (30 %) of the patients whom the other misses and 5 % the "
           f"other way round: 17 patients {power(17, 0.15, 0.05):.2f} ({power(17, 0.30, 0.05):.2f}), "

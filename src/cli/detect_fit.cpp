@@ -53,8 +53,8 @@ class DetectFit : public Command {
     const auto controls = read_patch_people(cohort, people, trained.data);
     const auto detector =
         begin_detector(out_, trained.network, controls, trained.data, machines_, cohort);
-    std::vector<std::string> warnings;
-    if (!synthetic_.empty()) warnings = synthetic_warnings(trained.network, controls, synthetic_);
+    std::optional<SyntheticControls> synthetic;
+    if (!synthetic_.empty()) synthetic = compare_synthetic(trained.network, controls, synthetic_);
     const std::filesystem::path out(out_);
     // Shards run side by side: each has a record of its own.
     const auto own = shard.count == 1 ? out : out / shard.folder();
@@ -63,8 +63,11 @@ class DetectFit : public Command {
     record.add_input(checkpoint);
     record.add_input(cohort.folder / "volumes.json");
     record.add_input(cohort.folder / "volumes.tsv");
-    for (const auto& warning : warnings) warn(warning);
-    record.set("warnings", warnings);
+    if (synthetic) {
+      for (const auto& warning : synthetic->warnings()) warn(warning);
+      record.set("warnings", synthetic->warnings());
+      record.set("synthetic", synthetic->json());
+    }
     watch_signals();
     if (!merge_)
       say(fmt::format("{} controls, {} voxels in {} planes", people.size(),

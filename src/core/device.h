@@ -12,7 +12,7 @@ namespace scintigen {
 
 struct DeviceSettings {
   std::string device = "auto";        ///< auto, cpu, cuda, cuda:N
-  std::string precision = "float32";  ///< float32, bfloat16
+  std::string precision = "float32";  ///< float32, bfloat16, bfloat16-emulated
   int64_t threads = 0;                ///< 0 = all processors
   void visit(SettingsVisitor& visitor);
 };
@@ -21,8 +21,9 @@ struct DeviceSettings {
 /// throws  Error: cuda asked for but this build or machine has none; unknown name.
 torch::Device use_device(const DeviceSettings& settings);
 
-/// torch::kFloat or torch::kBFloat16. On a CPU without bfloat16 instructions float32 whatever is
-/// asked for, with one warning.
+/// torch::kFloat or torch::kBFloat16. Where bfloat16 is asked for and the CPU has no instructions
+/// for it, float32 with one warning; "bfloat16-emulated" rounds all the same.
+/// throws  Error: unknown precision.
 torch::ScalarType compute_type(const DeviceSettings& settings);
 
 /// Processors this process may use: affinity (taskset, cpusets), then the quota of its container.

@@ -119,8 +119,30 @@ ControlQuality control_quality(PatchAutoencoder network, const PatchPeople& cont
   return quality;
 }
 
-std::vector<std::string> synthetic_warnings(PatchAutoencoder network, const PatchPeople& controls,
-                                            const std::vector<std::string>& synthetic) {
+std::vector<std::string> SyntheticControls::warnings() const {
+  std::vector<std::string> found;
+  const auto judge = [&](double ratio, const char* what, const char* below, const char* above) {
+    if (ratio < kTighter || ratio > kWider)
+      found.push_back(fmt::format("synthetic controls: {} {:.2f} times the real ones': {}", what,
+                                  ratio, ratio < kTighter ? below : above));
+  };
+  if (spread)
+    judge(*spread, "the variance of their patch features is",
+          "they vary less, and machines fitted to them are tighter",
+          "they vary more, and machines fitted to them are wider");
+  judge(reconstruction, "the error of their patches' reconstruction is", "they are smoother",
+        "they hold what the features do not know");
+  return found;
+}
+
+nlohmann::ordered_json SyntheticControls::json() const {
+  nlohmann::ordered_json json = {{"reconstruction_ratio", reconstruction}};
+  if (spread) json["feature_variance_ratio"] = *spread;
+  return json;
+}
+
+SyntheticControls compare_synthetic(PatchAutoencoder network, const PatchPeople& controls,
+                                    const std::vector<std::string>& synthetic) {
   std::vector<int64_t> real, made;
   for (size_t p = 0; p < controls.participants.size(); ++p) {
     const bool is_made =
@@ -131,21 +153,12 @@ std::vector<std::string> synthetic_warnings(PatchAutoencoder network, const Patc
           synthetic.size(), made.size());
   require(!real.empty() && !made.empty(), "--synthetic: expected synthetic and real controls");
   const auto quality = patch_quality(std::move(network), controls.scans, controls.mask, kVoxels);
-  std::vector<std::string> warnings;
-  const auto compare = [&](double ratio, const char* what, const char* below, const char* above) {
-    if (ratio < kTighter || ratio > kWider)
-      warnings.push_back(fmt::format("synthetic controls: {} {:.2f} times the real ones': {}", what,
-                                     ratio, ratio < kTighter ? below : above));
-  };
+  SyntheticControls found;
   if (real.size() >= 3 && made.size() >= 3)
-    compare(latent_spread(quality.latents, made) / latent_spread(quality.latents, real),
-            "the variance of their patch features is",
-            "they vary less, and machines fitted to them are tighter",
-            "they vary more, and machines fitted to them are wider");
-  compare(mean_of(quality.reconstruction, made) / mean_of(quality.reconstruction, real),
-          "the error of their patches' reconstruction is", "they are smoother",
-          "they hold what the features do not know");
-  return warnings;
+    found.spread = latent_spread(quality.latents, made) / latent_spread(quality.latents, real);
+  found.reconstruction =
+      mean_of(quality.reconstruction, made) / mean_of(quality.reconstruction, real);
+  return found;
 }
 
 std::vector<std::string> patient_warnings(PatchAutoencoder network, const ControlQuality& controls,

@@ -45,10 +45,17 @@ ControlQuality control_quality_of(const nlohmann::json& json);
 ControlQuality control_quality(PatchAutoencoder network, const PatchPeople& controls,
                                const VolumeCohort& cohort);
 
-/// Synthetic against real controls: a variance or an error under 0.8 or above 1.25 times the real
-/// ones'. Fewer than 3 of either: nothing is said of the variance.
-std::vector<std::string> synthetic_warnings(PatchAutoencoder network, const PatchPeople& controls,
-                                            const std::vector<std::string>& synthetic);
+/// Synthetic controls over real ones, of patches around the same voxels.
+struct SyntheticControls {
+  std::optional<double> spread;  ///< variance of their latents; fewer than 3 of either: nothing
+  double reconstruction = 1;     ///< mean squared error of reconstruction
+  /// A ratio under 0.8 or above 1.25, in words.
+  std::vector<std::string> warnings() const;
+  nlohmann::ordered_json json() const;
+};
+/// throws  Error: a name that is no control; nobody real, nobody synthetic
+SyntheticControls compare_synthetic(PatchAutoencoder network, const PatchPeople& controls,
+                                    const std::vector<std::string>& synthetic);
 
 /// A patient whose patches are reconstructed worse than controls' mean + 3 SD, or whose age or
 /// scanner (volumes.tsv) is none of theirs.

@@ -11,6 +11,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int kRounds = 30;         // of projected and conjugate gradients, before pairwise steps
+constexpr float kProgress = 0.9f;   // a round that leaves more of the gap has stalled
 constexpr int kProjectedSteps = 3;  // a round
 constexpr int kProjectionSteps = 60;
 constexpr float kSnap = 1e-7f;  // nearer to a bound is at it
@@ -35,10 +36,10 @@ SCINTIGEN_INLINE void multiply_part(const Dual& dual, int64_t count, int64_t fro
   for (int64_t c = 0; c < count; ++c) {
     const float w = dual.weight[c];
     const auto* row = reinterpret_cast<const Eight*>(kernel + dual.chosen[c] * dual.stride);
-#pragma GCC unroll 8
+#pragma GCC unroll 10
     for (int l = 0; l < L; ++l) sum[l] += w * row[l];
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 10
   for (int l = 0; l < L; ++l) y[from + l] = sum[l];
 }
 
@@ -59,7 +60,7 @@ SCINTIGEN_INLINE void multiply(Dual& dual, const Eight* x, Eight* y) {
   for (int64_t c = 0; c < count; ++c) dual.weight[c] = values[dual.chosen[c]];
   ++dual.products;
   int64_t from = 0;
-  for (; dual.blocks - from > 12; from += 8) multiply_part<8>(dual, count, from, y);
+  for (; dual.blocks - from >= 10; from += 10) multiply_part<10>(dual, count, from, y);
   for (; dual.blocks - from >= 6; from += 6) multiply_part<6>(dual, count, from, y);
   for (; dual.blocks - from >= 4; from += 4) multiply_part<4>(dual, count, from, y);
   for (; from < dual.blocks; from += 2) multiply_part<2>(dual, count, from, y);
@@ -275,7 +276,7 @@ DualEnd solve_dual(const DualProblem& problem, double tolerance) {
   std::fill(problem.work + stride, problem.work + stride + n, 1.0f);
   choose(dual, dual.a);
   multiply(dual, dual.a, dual.gradient);
-  float length = 1;
+  float length = 1, before = kInfinity;
   DualEnd end;
   for (int round = 0; round < kRounds; ++round) {
     projected_steps(dual, length);
@@ -288,7 +289,9 @@ DualEnd solve_dual(const DualProblem& problem, double tolerance) {
     conjugate_steps(dual, 0.5f * enough);
     refresh(dual);
     auto gap = gap_of(dual);
-    if (gap.high - gap.low > enough && round == kRounds - 1) {
+    const float width = gap.high - gap.low;
+    const bool stalled = width > kProgress * before || round == kRounds - 1;
+    if (width > enough && stalled) {
       for (int64_t step = 0; step < 1000 * n && pairwise_step(dual, 0.5f * enough); ++step)
         if (step % 100 == 99) refresh(dual);
       refresh(dual);
@@ -296,6 +299,7 @@ DualEnd solve_dual(const DualProblem& problem, double tolerance) {
     }
     end.gap = static_cast<double>(gap.high) - gap.low;
     if (gap.high - gap.low <= enough) break;
+    before = gap.high - gap.low;
   }
   end.products = dual.products;
   return end;

@@ -81,8 +81,7 @@ struct UpConvolution : torch::autograd::Function<UpConvolution> {
     const auto x = last(input);
     const auto shape = shape_of(x, weight);
     ctx->save_for_backward({x, weight});
-    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16))
-      return up_strided(x, strided_kernel(weight, x));
+    if (!up_products_apply(shape)) return up_strided(x, strided_kernel(weight, x));
     auto y = empty_map(x, shape.out, 2 * shape.height, 2 * shape.width);
     const auto taps = last(weight.transpose(0, 1));
     with_type(x, [&](auto type) {
@@ -97,7 +96,7 @@ struct UpConvolution : torch::autograd::Function<UpConvolution> {
     const auto g = last(grads[0]);
     const auto shape = shape_of(x, weight);
     const bool of_x = ctx->needs_input_grad(0), of_weight = ctx->needs_input_grad(1);
-    if (!up_products_apply(shape, x.scalar_type() == torch::kBFloat16)) {
+    if (!up_products_apply(shape)) {
       auto gradients = up_strided_gradients(g, x, strided_kernel(weight, x), of_x, of_weight);
       if (of_weight)
         gradients[1] = flipped_taps(last(gradients[1])).transpose(0, 1).to(torch::kFloat);

@@ -123,7 +123,7 @@ const float* whole_tiles(const NarrowShape& s, const float* wide, int64_t first,
 
 bool narrow_convolution_applies(const NarrowShape& s) {
   constexpr int64_t kLeastSide = 4, kMostDepth = 512;
-  return panel_product_runs(false) && s.side >= kLeastSide && s.narrow <= kMostNarrow &&
+  return panel_product_runs() && s.side >= kLeastSide && s.narrow <= kMostNarrow &&
          s.depth() <= kMostDepth && s.wide % kPanel == 0 && s.wide_rows() > 0;
 }
 

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "core/error.h"
+#include "models/vector_loops.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
@@ -24,6 +26,10 @@ bool avx512() {
   static const bool all = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   return all;
+}
+bool avx512_bf16() {
+  static const bool both = avx512() && __builtin_cpu_supports("avx512bf16");
+  return both;
 }
 
 SCINTIGEN_AVX512 inline void store_sum(__m512 low, __m512 high, float* c, bool accumulate) {
@@ -121,9 +127,9 @@ void multiply(const LeftSide<float>& left, const float* right, int64_t depth, in
 }
 
 template <class Sum>
-SCINTIGEN_AVX512_BF16 void multiply(const LeftSide<BFloat16>& left, const BFloat16* right,
-                                    int64_t depth, int64_t blocks, int64_t tiles, Sum* c,
-                                    int64_t row_step, int64_t tile_step, bool accumulate) {
+SCINTIGEN_AVX512_BF16 void multiply_avx512(const LeftSide<BFloat16>& left, const BFloat16* right,
+                                           int64_t depth, int64_t blocks, int64_t tiles, Sum* c,
+                                           int64_t row_step, int64_t tile_step, bool accumulate) {
   const int64_t step = left.row_step;
   for (int64_t tile = 0; tile < tiles; ++tile) {
     __m512 sum[kTile][2];
@@ -148,6 +154,68 @@ SCINTIGEN_AVX512_BF16 void multiply(const LeftSide<BFloat16>& left, const BFloat
       store_sum(sum[i][0], sum[i][1], c + tile * tile_step + i * row_step, accumulate);
     }
   }
+}
+
+/// First and second elements of eight pairs: bfloat16 is the upper half of a float32.
+SCINTIGEN_AVX2 inline __m256 first_of(__m256i pairs) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
+}
+SCINTIGEN_AVX2 inline __m256 second_of(__m256i pairs) {
+  return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(-0x10000)));
+}
+
+/// As the instruction that it stands for, which adds the second products first: 4 rows and 16
+/// columns.
+template <class Sum>
+SCINTIGEN_AVX2 inline void multiply_quarter(const LeftSide<BFloat16>& left, const BFloat16* a,
+                                            const BFloat16* b, int64_t depth, int64_t blocks,
+                                            Sum* c, int64_t row_step, bool accumulate) {
+  __m256 sum[4][2];
+  for (auto& row : sum) row[0] = row[1] = _mm256_setzero_ps();
+  for (int64_t block = 0; block < blocks; ++block, a += left.block_step) {
+    const BFloat16* at = a;
+    for (int64_t k = 0; k < depth; ++k, at += left.depth_step, b += 2 * kPanel) {
+      const auto* pairs = reinterpret_cast<const __m256i*>(b);
+      const __m256i low = _mm256_loadu_si256(pairs), high = _mm256_loadu_si256(pairs + 1);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        int32_t pair;
+        std::memcpy(&pair, at + i * left.row_step, 4);
+        const __m256i value = _mm256_set1_epi32(pair);
+        sum[i][0] = _mm256_fmadd_ps(second_of(value), second_of(low), sum[i][0]);
+        sum[i][1] = _mm256_fmadd_ps(second_of(value), second_of(high), sum[i][1]);
+        sum[i][0] = _mm256_fmadd_ps(first_of(value), first_of(low), sum[i][0]);
+        sum[i][1] = _mm256_fmadd_ps(first_of(value), first_of(high), sum[i][1]);
+      }
+    }
+  }
+  for (int64_t i = 0; i < 4; ++i) {
+    float row[16];
+    _mm256_storeu_ps(row, sum[i][0]);
+    _mm256_storeu_ps(row + 8, sum[i][1]);
+    Sum* to = c + i * row_step;
+    for (int64_t k = 0; k < 16; ++k) store(accumulate ? load(to + k) + row[k] : row[k], to + k);
+  }
+}
+
+template <class Sum>
+SCINTIGEN_AVX2 void multiply_avx2(const LeftSide<BFloat16>& left, const BFloat16* right,
+                                  int64_t depth, int64_t blocks, int64_t tiles, Sum* c,
+                                  int64_t row_step, int64_t tile_step, bool accumulate) {
+  accumulate = accumulate && std::is_same_v<Sum, float>;  // as AVX-512 does
+  for (int64_t quarter = 0; quarter < 4 * tiles; ++quarter) {
+    const int64_t tile = quarter / 4, row = quarter / 2 % 2 * 4, column = quarter % 2 * 16;
+    multiply_quarter(left, left.data + tile * left.tile_step + row * left.row_step,
+                     right + 2 * column, depth, blocks,
+                     c + tile * tile_step + row * row_step + column, row_step, accumulate);
+  }
+}
+
+template <class Sum>
+void multiply(const LeftSide<BFloat16>& left, const BFloat16* right, int64_t depth, int64_t blocks,
+              int64_t tiles, Sum* c, int64_t row_step, int64_t tile_step, bool accumulate) {
+  static const auto chosen = avx512_bf16() ? multiply_avx512<Sum> : multiply_avx2<Sum>;
+  chosen(left, right, depth, blocks, tiles, c, row_step, tile_step, accumulate);
 }
 
 /// 16 times (low, high) as 32 bits. Masked forms: GCC 12 warns of its own plain ones.
@@ -184,8 +252,8 @@ void pack(const float* weight, int64_t rows, int64_t columns, int64_t column, fl
     std::memcpy(panel + r * kPanel, weight + r * columns + column, kPanel * sizeof(float));
 }
 
-SCINTIGEN_AVX512_BF16 void pack(const float* weight, int64_t rows, int64_t columns, int64_t column,
-                                BFloat16* panel) {
+SCINTIGEN_AVX512_BF16 void pack_avx512(const float* weight, int64_t rows, int64_t columns,
+                                       int64_t column, BFloat16* panel) {
   for (int64_t r = 0; r < rows; r += 2) {
     for (int64_t half = 0; half < kPanel; half += 16) {
       const float* from = weight + r * columns + column + half;
@@ -194,6 +262,13 @@ SCINTIGEN_AVX512_BF16 void pack(const float* weight, int64_t rows, int64_t colum
       _mm512_storeu_si512(panel + r * kPanel + 2 * half, pair_up(upper, lower));
     }
   }
+}
+
+void pack(const float* weight, int64_t rows, int64_t columns, int64_t column, BFloat16* panel) {
+  if (avx512_bf16()) return pack_avx512(weight, rows, columns, column, panel);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < kPanel; ++c)
+      store(weight[r * columns + column + c], panel + (r / 2 * kPanel + c) * 2 + r % 2);
 }
 
 void pack_transposed(const float* weight, int64_t columns, int64_t row, float* panel) {
@@ -205,8 +280,8 @@ void pack_transposed(const float* weight, int64_t columns, int64_t row, float* p
   }
 }
 
-SCINTIGEN_AVX512_BF16 void pack_transposed(const float* weight, int64_t columns, int64_t row,
-                                           BFloat16* panel) {
+SCINTIGEN_AVX512_BF16 void pack_transposed_avx512(const float* weight, int64_t columns, int64_t row,
+                                                  BFloat16* panel) {
   for (int64_t column = 0; column < columns; column += 32) {
     for (int64_t half = 0; half < kPanel; half += 16) {
       __m512i block[16];  // 16 pairs of columns a row
@@ -222,8 +297,16 @@ SCINTIGEN_AVX512_BF16 void pack_transposed(const float* weight, int64_t columns,
   }
 }
 
-SCINTIGEN_AVX512 void interleave(const BFloat16* x, int64_t rows, int64_t columns,
-                                 BFloat16* pairs) {
+void pack_transposed(const float* weight, int64_t columns, int64_t row, BFloat16* panel) {
+  if (avx512_bf16()) return pack_transposed_avx512(weight, columns, row, panel);
+  for (int64_t column = 0; column < columns; ++column)
+    for (int64_t r = 0; r < kPanel; ++r)
+      store(weight[(row + r) * columns + column],
+            panel + (column / 2 * kPanel + r) * 2 + column % 2);
+}
+
+SCINTIGEN_AVX512 void interleave_avx512(const BFloat16* x, int64_t rows, int64_t columns,
+                                        BFloat16* pairs) {
   for (int64_t r = 0; r < rows; r += 2) {
     for (int64_t c = 0; c < columns; c += 16) {
       const auto* from = reinterpret_cast<const __m256i*>(x + r * columns + c);
@@ -234,10 +317,16 @@ SCINTIGEN_AVX512 void interleave(const BFloat16* x, int64_t rows, int64_t column
   }
 }
 
+void interleave(const BFloat16* x, int64_t rows, int64_t columns, BFloat16* pairs) {
+  if (avx512()) return interleave_avx512(x, rows, columns, pairs);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c)
+      pairs[(r / 2 * columns + c) * 2 + r % 2] = x[r * columns + c];
+}
+
 }  // namespace
 
-bool panel_product_runs(bool bfloat16) {
-  if (bfloat16) return avx512() && __builtin_cpu_supports("avx512bf16");
+bool panel_product_runs() {
   return avx512() || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
 }
 
@@ -260,7 +349,7 @@ void interleave_rows(const BFloat16* x, int64_t rows, int64_t columns, BFloat16*
 
 #else  // another processor: panel_product_runs() says no, so nothing below is called
 
-bool panel_product_runs(bool) { return false; }
+bool panel_product_runs() { return false; }
 template <class T, class Sum>
 void multiply_panel(const LeftSide<T>&, const T*, int64_t, int64_t, int64_t, Sum*, int64_t, int64_t,
                     bool) {

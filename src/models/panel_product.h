@@ -15,9 +15,10 @@ namespace scintigen {
 constexpr int64_t kPanel = 32;  ///< columns of a panel: two registers of 16 sums
 constexpr int64_t kTile = 8;    ///< rows of a tile: with two registers a row, 16 sums in flight
 
-/// Whether this processor has the instructions (AVX-512 F, BW, DQ, VL or AVX2 and FMA; for bfloat16
-/// AVX-512 with BF16).
-bool panel_product_runs(bool bfloat16);
+/// Whether this processor has the instructions (AVX-512 F, BW, DQ, VL or AVX2 and FMA). For
+/// bfloat16 AVX-512 with BF16 is fast; the others round as it does and are no faster than in
+/// float32.
+bool panel_product_runs();
 
 /// Elements that count as one step of depth: bfloat16 is multiplied in pairs.
 template <class T>

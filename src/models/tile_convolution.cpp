@@ -210,7 +210,7 @@ SCINTIGEN_CLONES void round_all(const float* from, int64_t count, BFloat16* to) 
 }  // namespace
 
 bool tile_convolution_applies(const TileShape& s, bool bfloat16) {
-  return panel_product_runs(bfloat16) && !(bfloat16 && s.points() > 4) && s.in % kPanel == 0 &&
+  return panel_product_runs() && !(bfloat16 && s.points() > 4) && s.in % kPanel == 0 &&
          s.out % kPanel == 0 && s.images > 0 && s.height > 1 && s.width > 1 &&
          s.height % s.stride == 0 && s.width % s.stride == 0;
 }

@@ -119,9 +119,9 @@ void weight_gradient(const UpShape& s, const T* g, const T* x, float* gweight) {
 
 }  // namespace
 
-bool up_products_apply(const UpShape& s, bool bfloat16) {
-  return panel_product_runs(bfloat16) && s.in % kPanel == 0 && s.out % kPanel == 0 &&
-         s.rows() > 0 && s.height * s.width % kTile == 0;
+bool up_products_apply(const UpShape& s) {
+  return panel_product_runs() && s.in % kPanel == 0 && s.out % kPanel == 0 && s.rows() > 0 &&
+         s.height * s.width % kTile == 0;
 }
 
 template <class T>

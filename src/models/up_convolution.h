@@ -16,7 +16,7 @@
 namespace scintigen {
 
 /// Whether the functions below can be called: instruction set, and sizes that fill the registers.
-bool up_products_apply(const UpShape& shape, bool bfloat16);
+bool up_products_apply(const UpShape& shape);
 
 /// x [N,H,W,in], weight [in,3,3,out] -> y [N,2H,2W,out].
 template <class T>

@@ -61,6 +61,20 @@ struct Group {
   int64_t people;
 };
 
+/// A kind's groups and how many of `n` people are in each; n = 0: of as many as the kind has.
+std::vector<Group> usual_groups(const std::string& like, int64_t n) {
+  if (like == "table1") return {{"normal", 86}, {"unilateral", 100}, {"bilateral", 64}};
+  if (like == "epilepsy-spect") return {{"epilepsy", n > 0 ? n : 48}};
+  if (like == "fdg") {
+    const int64_t all = n > 0 ? n : 92;
+    const int64_t pairs = (35 * all + 46) / 92, patients = (17 * all + 46) / 92;
+    return {
+        {"control", pairs}, {"control T1 only", all - pairs - patients}, {"epilepsy", patients}};
+  }
+  const int64_t all = n > 0 ? n : 24;
+  return {{"normal", all - 2 * (all / 3)}, {"unilateral", all / 3}, {"bilateral", all / 3}};
+}
+
 std::vector<Group> groups_of(const SimulateSettings& settings) {
   const double band_mm = static_cast<double>(settings.slices_per_level) *
                          std::max(settings.spect.pixel_mm, settings.pet.pixel_mm);
@@ -69,22 +83,24 @@ std::vector<Group> groups_of(const SimulateSettings& settings) {
           "level begins",
           settings.slices_per_level, band_mm, kLevelsApartMm);
   const auto n = settings.participants;
-  if (settings.like == "table1") {
-    require(n == 0 || n == 250,
-            "participants: table1 is Werner 2022's 250 people, found {}; use --like ischaemia for "
-            "another number",
-            n);
-    return {{"normal", 86}, {"unilateral", 100}, {"bilateral", 64}};
-  }
-  if (settings.like == "epilepsy-spect") return {{"epilepsy", n > 0 ? n : 48}};
-  if (settings.like == "fdg") {
-    const int64_t all = n > 0 ? n : 92;
-    const int64_t pairs = (35 * all + 46) / 92, patients = (17 * all + 46) / 92;
-    return {
-        {"control", pairs}, {"control T1 only", all - pairs - patients}, {"epilepsy", patients}};
-  }
-  const int64_t all = n > 0 ? n : 24;
-  return {{"normal", all - 2 * (all / 3)}, {"unilateral", all / 3}, {"bilateral", all / 3}};
+  const auto& sizes = settings.group_sizes;
+  require(sizes.empty() || (n == 0 && settings.like != "table1"),
+          "group_sizes: another way than participants to say how many people, and not for table1; "
+          "leave one out");
+  require(settings.like != "table1" || n == 0 || n == 250,
+          "participants: table1 is Werner 2022's 250 people, found {}; use --like ischaemia for "
+          "another number",
+          n);
+  auto groups = usual_groups(settings.like, n);
+  if (sizes.empty()) return groups;
+  std::vector<std::string> names;
+  for (const auto& group : groups) names.emplace_back(group.name);
+  require(sizes.size() == groups.size(), "group_sizes: {} numbers; expected {} for {}: {}",
+          sizes.size(), groups.size(), settings.like, fmt::join(names, ", "));
+  for (size_t g = 0; g < groups.size(); ++g) groups[g].people = sizes[g];
+  require(std::any_of(sizes.begin(), sizes.end(), [](int64_t size) { return size > 0; }),
+          "group_sizes: nobody; expected a number above 0");
+  return groups;
 }
 
 Tracer spect_tracer(const SimulateSettings& settings) {

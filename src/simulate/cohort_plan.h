@@ -13,8 +13,9 @@ namespace scintigen {
 
 struct SimulateSettings : Settings {
   std::string like = "ischaemia";
-  int64_t participants = 0;      ///< 0 = as many as the kind of cohort has
-  std::string tracer = "usual";  ///< of perfusion SPECT; usual: IMP, in epilepsy-spect HMPAO
+  int64_t participants = 0;          ///< 0 = as many as the kind of cohort has
+  std::vector<int64_t> group_sizes;  ///< instead: people of each group, in cohort_groups()' order
+  std::string tracer = "usual";      ///< of perfusion SPECT; usual: IMP, in epilepsy-spect HMPAO
   double focus_percent = 0, focus_mm = 0;  ///< of fdg's patients; 0: drawn for each
   int64_t slices_per_level = 1;
   int64_t seed = 1;
@@ -56,7 +57,8 @@ struct PersonPlan {
 ///   epilepsy-spect  48: T1, FDG PET, interictal and ictal SPECT (methods: pix2pix 2024)
 ///   fdg             92: 35 controls with T1 and FDG, 40 controls with T1 only, 17 patients with T1
 ///                   and FDG and a subtle focus (Zotova 2021)
-/// throws  Error: table1 with another number of participants
+/// throws  Error: table1 with another number of participants; group_sizes beside participants, of
+///         another length, or nobody
 std::vector<std::string> cohort_groups(const SimulateSettings& settings);
 
 /// "sub-001" of index 0.

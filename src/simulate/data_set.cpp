@@ -141,6 +141,7 @@ void begin_data_set(const std::filesystem::path& folder, SimulateSettings& setti
   std::error_code error;
   const auto design = design_file(folder);
   auto wanted = settings_to_json(settings);
+  if (settings.group_sizes.empty()) wanted.erase("group_sizes");  // cohorts from before it go on
   // What else decides what a person looks like.
   wanted["scintigen"] = kVersion;
   for (const auto& [name, file] : {std::pair{"template_head", settings.head.template_head},

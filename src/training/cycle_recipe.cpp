@@ -215,7 +215,8 @@ class CycleRecipe : public Recipe {
         sheet.push_back({label, ((torch::stack(slices) + 1) / 2).clamp(0, 1), {}});
       };
       row(settings_.data.inputs.front(), person.inputs.front());
-      row("synthetic " + settings_.data.target, {translate(person), -1, 1});
+      // In [0,1]: what lies around a volume is 0.
+      row("synthetic " + settings_.data.target, {(translate(person) + 1) / 2, 0, 1});
       row("real " + settings_.data.target, person.target);
     } else {  // nobody has both
       const auto batch = data_.pieces->gather({0}, {0});

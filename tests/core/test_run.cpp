@@ -145,5 +145,6 @@ TEST(Device, ComputeType) {
       describe_device(torch::Device(torch::kCPU)).find("with bfloat16") != std::string::npos;
   EXPECT_EQ(compute_type(settings), has_it ? torch::kBFloat16 : torch::kFloat);
   settings.precision = "half";
-  EXPECT_REFUSED(compute_type(settings), "precision: expected float32 or bfloat16, found 'half'");
+  EXPECT_REFUSED(compute_type(settings),
+                 "precision: expected float32, bfloat16 or bfloat16-emulated, found 'half'");
 }

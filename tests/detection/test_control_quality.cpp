@@ -72,20 +72,23 @@ TEST_F(Controls, APatientIsComparedWithThem) {
 
 TEST_F(Controls, SyntheticOnesThatVaryLessAreNamed) {
   const std::vector<std::string> made = {"sub-5", "sub-6", "sub-7", "sub-8"};
-  EXPECT_TRUE(synthetic_warnings(network_, controls_, made).empty());
+  EXPECT_TRUE(compare_synthetic(network_, controls_, made).warnings().empty());
   // Half as far from their mean: a quarter of the variance, if features were linear.
   auto tight = controls_;
   auto mean = torch::zeros_like(controls_.scans[0].voxels[0]);
   for (size_t p = 4; p < 8; ++p) mean += controls_.scans[p].voxels[0] / 4;
   for (size_t p = 4; p < 8; ++p)
     tight.scans[p].voxels[0] = ((mean + controls_.scans[p].voxels[0]) / 2).contiguous();
-  const auto warnings = synthetic_warnings(network_, tight, made);
+  const auto compared = compare_synthetic(network_, tight, made);
+  EXPECT_LT(compared.spread.value(), 0.8);
+  EXPECT_DOUBLE_EQ(compared.json()["feature_variance_ratio"], compared.spread.value());
+  const auto warnings = compared.warnings();
   ASSERT_FALSE(warnings.empty());
   EXPECT_NE(warnings[0].find("they vary less, and machines fitted to them are tighter"),
             std::string::npos);
-  EXPECT_REFUSED(synthetic_warnings(network_, controls_, {"sub-9"}),
+  EXPECT_REFUSED(compare_synthetic(network_, controls_, {"sub-9"}),
                  "--synthetic: 1 names, 0 of them are controls");
-  EXPECT_REFUSED(synthetic_warnings(network_, controls_, controls_.participants),
+  EXPECT_REFUSED(compare_synthetic(network_, controls_, controls_.participants),
                  "--synthetic: expected synthetic and real controls");
 }
 

@@ -35,6 +35,25 @@ TEST(CohortPlan, GroupsAreThoseOfThePapers) {
   EXPECT_REFUSED(cohort_groups(settings), "table1 is Werner 2022's 250 people, found 20");
 }
 
+TEST(CohortPlan, GroupSizesReplaceParticipants) {
+  SimulateSettings settings;
+  settings.like = "fdg";
+  settings.group_sizes = {0, 3, 5};
+  EXPECT_EQ(counted(cohort_groups(settings)),
+            (std::map<std::string, int>{{"control T1 only", 3}, {"epilepsy", 5}}));
+  settings.group_sizes = {3, 5};
+  EXPECT_REFUSED(cohort_groups(settings),
+                 "group_sizes: 2 numbers; expected 3 for fdg: control, control T1 only, epilepsy");
+  settings.group_sizes = {0, 0, 0};
+  EXPECT_REFUSED(cohort_groups(settings), "group_sizes: nobody");
+  settings.group_sizes = {1, 1, 1};
+  settings.participants = 3;
+  EXPECT_REFUSED(cohort_groups(settings), "group_sizes: another way than participants");
+  settings.participants = 0;
+  settings.like = "table1";
+  EXPECT_REFUSED(cohort_groups(settings), "not for table1; leave one out");
+}
+
 TEST(CohortPlan, PeopleAreAsTheirGroupSays) {
   SimulateSettings settings;
   settings.like = "table1";

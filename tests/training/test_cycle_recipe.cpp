@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cohort/pair_people.h"
+#include "core/picture.h"
 #include "core/safetensors.h"
 #include "core/temporary_folder.h"
 #include "synthesis/translate.h"
@@ -110,6 +111,16 @@ TEST_F(Cycle, InstanceNormAndIdentity) {
   const auto losses = made->step(1);
   EXPECT_TRUE(std::any_of(losses.begin(), losses.end(),
                           [](const auto& loss) { return loss.first == "identity_source"; }));
+}
+
+TEST_F(Cycle, AroundAVolumeTheSheetIsEmpty) {  // 20 x 24 voxels in squares of 32
+  const auto sheet = recipe()->sample_sheet(1);
+  const auto middle = map_colour("perfusion", 0.5);
+  int64_t pixels = 0;
+  for (size_t i = 0; i < sheet.rgb.size(); i += 3)
+    pixels += std::equal(middle.begin(), middle.end(), sheet.rgb.begin() + static_cast<int64_t>(i));
+  // Eight slices, four screen pixels a voxel: 15,360 pixels are of volumes, 17,408 around them.
+  EXPECT_LT(pixels, 16000);
 }
 
 TEST_F(Cycle, TargetsAreOfNobodyWhoIsKeptOut) {
