@@ -157,6 +157,7 @@ TranslateSubject Translate::subject_of(const VolumeCohort& cohort,
   subject.name = participant_id + (subject.session.empty() ? "" : "_" + subject.session) +
                  "_desc-synthetic_" + data_.target;
   subject.role = role_of(participant_id);
+  if (asked_.prepared) subject.ending = ".nii";
   subject.grid = subject.person.grid;
   subject.form_code = cohort.space == "template" ? 4 : 2;
   return subject;
@@ -318,6 +319,7 @@ int Translate::run(const std::vector<std::string>& command_line) {
               "beyond_training", "neighbour_difference", "warnings"},
              {}};
   Table skipped{"skipped.tsv", {"participant_id", "reason"}, {}};
+  VolumeCohort synthetic{out, "synthetic " + cohort.name, cohort.space, {}, {}};
   Progress progress("translate", static_cast<int64_t>(people.size()), "volume");
   for (const auto& id : people) {
     if (stop_requested()) break;
@@ -329,12 +331,15 @@ int Translate::run(const std::vector<std::string>& command_line) {
       write_translation(out, subject, made, data_, shared,
                         shown ? real_counts(subject.person) : torch::Tensor());
       if (asked_.score) scores.add(subject, made, ensemble_.front(), asked_.even_slices);
-      list.add_row(
-          {id.empty() ? "n/a" : id, subject.session.empty() ? "n/a" : subject.session, subject.role,
-           (std::filesystem::path(subject.folder) / (subject.name + ".nii.gz")).generic_string(),
-           made.unit.empty() ? "n/a" : made.unit, number_text(made.level),
-           std::to_string(made.pixels.planes.size()), std::to_string(made.beyond_training),
-           number_text(made.neighbour_difference), std::to_string(made.warnings.size())});
+      const auto file = std::filesystem::path(subject.folder) / (subject.name + subject.ending);
+      const auto mask = std::filesystem::path(subject.folder) / (subject.name + "_mask.nii");
+      synthetic.volumes.push_back({id, subject.session, data_.target, file, mask, subject.grid,
+                                   made.unit, "", "none", 1, 0, ""});
+      list.add_row({id.empty() ? "n/a" : id, subject.session.empty() ? "n/a" : subject.session,
+                    subject.role, file.generic_string(), made.unit.empty() ? "n/a" : made.unit,
+                    number_text(made.level), std::to_string(made.pixels.planes.size()),
+                    std::to_string(made.beyond_training), number_text(made.neighbour_difference),
+                    std::to_string(made.warnings.size())});
     } catch (const Error& error) {
       if (people.size() == 1) throw;
       warn(fmt::format("{} is left out: {}", id, error.what()));
@@ -343,6 +348,7 @@ int Translate::run(const std::vector<std::string>& command_line) {
     progress.advance();
   }
   write_table(out / "translations.tsv", list);
+  if (asked_.prepared && !list.rows.empty()) write_volume_cohort(synthetic, {}, shared.dump());
   if (!skipped.rows.empty()) write_table(out / "skipped.tsv", skipped);
   if (!scores.empty()) std::cout << scores.write(out);
   const bool stopped = list.rows.size() + skipped.rows.size() < people.size();

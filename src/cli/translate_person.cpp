@@ -149,8 +149,12 @@ void write_translation(const std::filesystem::path& out, const TranslateSubject&
   const auto folder = subject.folder.empty() ? out : out / subject.folder;
   const auto description =
       fmt::format("SYNTHETIC {} by scintigen {}; not for diagnosis", data.target, kVersion);
-  write_nifti(folder / (subject.name + ".nii.gz"),
+  write_nifti(folder / (subject.name + subject.ending),
               as_stored(made.counts, subject.person, subject.grid), description, subject.form_code);
+  if (subject.ending == ".nii")
+    write_nifti(folder / (subject.name + "_mask.nii"),
+                as_stored(made.inside, subject.person, subject.grid), "brain mask",
+                subject.form_code);
   if (made.deviation.defined())
     write_nifti(folder / (subject.name + "_sd.nii.gz"),
                 as_stored(made.deviation, subject.person, subject.grid), "SD of a " + description,

@@ -18,7 +18,8 @@ struct TranslateSubject {
   std::string name;     ///< of files: "sub-01_ses-x_desc-synthetic_spect", "synthetic_spect"
   std::string folder;   ///< below --out; empty: --out itself
   std::string session;  ///< or empty
-  std::string role;     ///< training, held_out, left_out, new, n/a
+  std::string ending = ".nii.gz";  ///< of the volume; of a prepared cohort ".nii", with its mask
+  std::string role;                ///< training, held_out, left_out, new, n/a
   std::vector<std::filesystem::path> files;  ///< read, one a channel
   Grid grid;                                 ///< of the input as stored: what is written lies on it
   int form_code = 2;  ///< of the NIfTI written: aligned, or 4 in template space
@@ -43,8 +44,9 @@ struct TranslatedPerson {
   std::vector<std::string> warnings;
 };
 
-/// Writes NAME.nii.gz, NAME.json, with samples NAME with desc-sd, and NAME_sheet.png. `about`: what
-/// all people share (method, checkpoints, inference). `real` (or undefined) is shown beside.
+/// Writes NAME.nii.gz (or .nii and NAME_mask.nii), NAME.json, with samples NAME with desc-sd, and
+/// NAME_sheet.png. `about`: what all people share (method, checkpoints, inference). `real` (or
+/// undefined) is shown beside.
 void write_translation(const std::filesystem::path& out, const TranslateSubject& subject,
                        const TranslatedPerson& made, const PairedSettings& data,
                        const nlohmann::ordered_json& about, const torch::Tensor& real);

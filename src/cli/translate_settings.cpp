@@ -75,6 +75,10 @@ void TranslateSettings::visit(SettingsVisitor& v) {
   v.visit(number("seed", "of dropout", 0, 9e15), seed);
   v.visit(flag("score", "compare with the real target of --cohort, and with three baselines"),
           score);
+  v.visit(flag("prepared",
+               "with --cohort: the folder is itself a prepared cohort of the translated volumes "
+               "(not compressed, masks beside them), for `train`, `detect fit` and so on"),
+          prepared);
   device.visit(v);
 }
 
@@ -96,6 +100,8 @@ void TranslateSettings::check() const {
   require(!std::filesystem::exists(folder) ||
               (std::filesystem::is_directory(folder) && std::filesystem::is_empty(folder)),
           "{}: exists already; nothing is overwritten; name another --out or remove it", out);
+  require(!prepared || !cohort.empty(),
+          "--prepared: a cohort is made of the people of one; give --cohort, or leave it out");
 }
 
 }  // namespace scintigen

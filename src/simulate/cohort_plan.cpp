@@ -197,6 +197,11 @@ void SimulateSettings::visit(SettingsVisitor& v) {
   v.visit(
       number("participants", "people; 0 = as many as the kind has (24, 250, 48, 92)", 0, 100000),
       participants);
+  v.visit(number("group_sizes",
+                 "people of each group, instead of participants; fdg: controls, controls with T1 "
+                 "alone, patients (0,0,17: patients alone)",
+                 0, 100000),
+          group_sizes);
   v.visit(choice("tracer", "of perfusion SPECT; usual = IMP, in epilepsy-spect HMPAO",
                  {"usual", "IMP", "HMPAO", "ECD"}),
           tracer);

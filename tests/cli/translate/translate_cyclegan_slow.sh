@@ -27,6 +27,12 @@ for pieces in triplets patches; do
     grep -q "^$method," scored_$pieces/scores.csv || fail "no scores of $method"
   done
 
+  # As a cohort: the same volumes, not compressed, which others read.
+  works translate --cohort prepared/template --participants "$people" --prepared --out cohort_$pieces
+  made=cohort_$pieces/${volume#scored_$pieces/}
+  gunzip -c "$volume" | cmp - "${made%.gz}" || fail "another volume in the cohort"
+  works "$SCINTIGEN" train siamese cohort_$pieces --patches 200 --steps 2 --threads 1 --out features_$pieces
+
   # One file; each switch makes another volume, on the same grid, and the same twice.
   for switch in '' --blend '--smooth-mm 6' '--match histogram' '--match mean'; do
     name=single_$pieces$(echo "$switch" | tr -d ' ')

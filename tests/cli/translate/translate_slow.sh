@@ -98,6 +98,7 @@ refuses 'no checkpoint of step 7; there are: ' translate --step 7 --input "$t1,$
 refuses '--participants sub-99: not in' translate --cohort prepared/native --participants sub-99 --out other
 refuses 'exists already' translate --input "$t1,$pet" --out single
 refuses '--score needs a --cohort' translate --input "$t1,$pet" --score --out other
+refuses '--prepared: a cohort is made of the people of one' translate --input "$t1,$pet" --prepared --out other
 refuses '--counts none has no unit' translate --input "$t1,$pet" --counts none --level 3 --out other
 refuses '--blend: slices of pix2pix do not overlap' translate --input "$t1,$pet" --blend --out other
 refuses '--match histogram: this run does not say' translate --input "$t1,$pet" --match histogram --out other
