@@ -53,6 +53,7 @@ class DetectApply : public Command {
     for (size_t first = 0; first < participants_.size(); first += kAtOnce) {
       std::vector<std::string> names;
       std::vector<ScaledScans> scans;
+      std::vector<torch::Tensor> brains;
       for (size_t p = first; p < std::min(participants_.size(), first + kAtOnce); ++p) {
         try {
           const auto person = read_patch_people(cohort, {participants_[p]}, detector.patches);
@@ -61,6 +62,7 @@ class DetectApply : public Command {
                   "template",
                   participants_[p]);
           scans.push_back(person.scans[0]);
+          brains.push_back(person.mask);
           names.push_back(participants_[p]);
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", participants_[p], error.what()));
@@ -75,7 +77,7 @@ class DetectApply : public Command {
           const auto warnings = patient_warnings(detector.network, detector.quality, scans[p],
                                                  maps.mask, cohort, names[p]);
           for (const auto& warning : warnings) warn(warning);
-          writer.write(names[p], {detector.grid, maps.mask, maps.score, maps.z, maps.p,
+          writer.write(names[p], {detector.grid, maps.mask, brains[p], maps.score, maps.z, maps.p,
                                   scored.healthy.z_at(output_.p_value), scans[p].voxels[0], kMethod,
                                   warnings});
         } catch (const Error& error) {

@@ -130,11 +130,18 @@ class DetectBaseline : public Command {
     const auto normal = normal_images(images);
     images.clear();
     return each_person(cohort, images_, healthy.grid, [&](const PatchPeople& person) {
-      auto z = against_normal(image_of(person, 0, healthy.mask), normal);
+      auto z = against_normal(image_of(person, 0, healthy.mask & person.mask), normal);
       z.masked_fill_(healthy.mask.logical_not(), 0);
-      writer.write(
-          person.participants[0],
-          {healthy.grid, healthy.mask, {}, z, {}, 0, person.scans[0].voxels[0], kImages, {}});
+      writer.write(person.participants[0], {healthy.grid,
+                                            healthy.mask,
+                                            person.mask,
+                                            {},
+                                            z,
+                                            {},
+                                            0,
+                                            person.scans[0].voxels[0],
+                                            kImages,
+                                            {}});
     });
   }
 
@@ -146,10 +153,12 @@ class DetectBaseline : public Command {
     const DensePatchEncoder encoder(trained.network);
     const auto healthy = read_patch_people(cohort, controls, trained.data);
     std::vector<ScaledScans> scans;
+    std::vector<torch::Tensor> brains;
     std::vector<std::string> names;
     int64_t skipped =
         each_person(cohort, trained.data, healthy.grid, [&](const PatchPeople& person) {
           scans.push_back(person.scans[0]);
+          brains.push_back(person.mask);
           names.push_back(person.participants[0]);
         });
     if (names.empty()) return skipped;
@@ -168,8 +177,9 @@ class DetectBaseline : public Command {
     }
     for (size_t p = 0; p < maps.size(); ++p)
       skipped += skips(names[p], [&] {
-        writer.write(names[p],
-                     {grid, healthy.mask, maps[p], {}, {}, 0, scans[p].voxels[0], kLatents, {}});
+        writer.write(
+            names[p],
+            {grid, healthy.mask, brains[p], maps[p], {}, {}, 0, scans[p].voxels[0], kLatents, {}});
       });
     return skipped;
   }

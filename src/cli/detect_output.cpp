@@ -8,6 +8,7 @@
 #include "cli/cluster_report.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/mask_morphology.h"
 #include "core/nifti.h"
 #include "core/progress.h"
 #include "core/resample.h"
@@ -43,6 +44,19 @@ Volume around(const Volume& volume, const Volume& shown) {
   }
   part.voxels = part.voxels.contiguous();
   return part;
+}
+
+/// The maps where the person's own brain is, too, less its edge.
+DetectionMaps inside(DetectionMaps maps, double margin_mm) {
+  maps.mask = maps.mask & maps.brain;
+  if (margin_mm > 0) maps.mask = erode(maps.mask, margin_mm, spacing_mm(maps.grid.voxel_to_world));
+  require(maps.mask.any().item<bool>(),
+          "no voxel lies in the detector's brain and in the person's, {:g} mm inside their edge",
+          margin_mm);
+  const auto outside = maps.mask.logical_not();
+  for (auto* map : {&maps.score, &maps.z, &maps.p})
+    if (map->defined()) *map = map->masked_fill(outside, 0);
+  return maps;
 }
 
 constexpr double kNowhere = -1e30;  // a threshold for z where no z is rare enough
@@ -83,6 +97,11 @@ void DetectionSettings::visit(SettingsVisitor& v) {
   v.visit(number("p_value", "voxels whose p-value is above are in no cluster; 1 = no such bound",
                  1e-9, 1),
           p_value);
+  v.visit(number("margin_mm",
+                 "edge of the brain that is left out: there, another shape of the brain stands out "
+                 "before any lesion does",
+                 0, 50),
+          margin_mm);
   v.visit(text("native",
                "prepare's folder native, its transforms beside it: clusters and maps in each "
                "person's own space as well, pictures on the T1"),
@@ -163,7 +182,8 @@ void DetectionWriter::draw(const fs::path& folder, const Volume& anatomy, const 
   if (shown > 0) page.sections.push_back(section);
 }
 
-Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& maps) const {
+Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& found_maps) const {
+  const auto maps = inside(found_maps, settings_.margin_mm);
   const auto folder = out_ / id;
   fs::create_directories(folder);
   const auto file = [&](const std::string& what) {

@@ -17,7 +17,7 @@ namespace scintigen {
 
 struct DetectionSettings : Settings {
   int64_t clusters = 10;
-  double least_ml = 0, p_value = 1;
+  double least_ml = 0, p_value = 1, margin_mm = 0;
   std::string native, atlas = "auto";
   int64_t pictures = 3;
   void visit(SettingsVisitor& visitor) override;
@@ -26,7 +26,8 @@ struct DetectionSettings : Settings {
 /// Maps of one person on a detector's grid; lower stands out.
 struct DetectionMaps {
   Grid grid;
-  torch::Tensor mask;   ///< [D,H,W] bool
+  torch::Tensor mask;   ///< [D,H,W] bool: where the detector has scores
+  torch::Tensor brain;  ///< [D,H,W] bool: the person's own
   torch::Tensor score;  ///< float32; undefined where z is all there is
   torch::Tensor z, p;   ///< float32; undefined where the detector has none
   double z_at_p = 0;    ///< z whose p-value is settings.p_value; used where that is < 1
@@ -43,9 +44,10 @@ class DetectionWriter {
 
   /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p (what there is), ID_clusters.nii.gz, ID_clusters.tsv;
   /// with --native the same as ID_space-native_*; overlay_*.png and report.html. Clusters are of z
-  /// where there is one, else of the score. Says how many were found.
-  /// throws  Error: no transform or image of the person in --native
-  Clusters write(const std::string& id, const DetectionMaps& maps) const;
+  /// where there is one, else of the score; of both masks, `margin_mm` inside their edge: maps are
+  /// 0 elsewhere. Says how many were found. throws  Error: no transform or image of the person in
+  /// --native; no voxel is inside
+  Clusters write(const std::string& id, const DetectionMaps& found_maps) const;
 
  private:
   struct OwnSpace;
