@@ -62,7 +62,7 @@ class DetectApply : public Command {
                   "template",
                   participants_[p]);
           scans.push_back(person.scans[0]);
-          brains.push_back(person.mask);
+          brains.push_back(own_brain(person));
           names.push_back(participants_[p]);
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", participants_[p], error.what()));

@@ -130,11 +130,13 @@ class DetectBaseline : public Command {
     const auto normal = normal_images(images);
     images.clear();
     return each_person(cohort, images_, healthy.grid, [&](const PatchPeople& person) {
-      auto z = against_normal(image_of(person, 0, healthy.mask & person.mask), normal);
+      const auto brain = own_brain(person);
+      const auto mask = brain.defined() ? healthy.mask & brain : healthy.mask;
+      auto z = against_normal(image_of(person, 0, mask), normal);
       z.masked_fill_(healthy.mask.logical_not(), 0);
       writer.write(person.participants[0], {healthy.grid,
                                             healthy.mask,
-                                            person.mask,
+                                            brain,
                                             {},
                                             z,
                                             {},
@@ -158,7 +160,7 @@ class DetectBaseline : public Command {
     int64_t skipped =
         each_person(cohort, trained.data, healthy.grid, [&](const PatchPeople& person) {
           scans.push_back(person.scans[0]);
-          brains.push_back(person.mask);
+          brains.push_back(own_brain(person));
           names.push_back(person.participants[0]);
         });
     if (names.empty()) return skipped;

@@ -48,7 +48,7 @@ Volume around(const Volume& volume, const Volume& shown) {
 
 /// The maps where the person's own brain is, too, less its edge.
 DetectionMaps inside(DetectionMaps maps, double margin_mm) {
-  maps.mask = maps.mask & maps.brain;
+  if (maps.brain.defined()) maps.mask = maps.mask & maps.brain;
   if (margin_mm > 0) maps.mask = erode(maps.mask, margin_mm, spacing_mm(maps.grid.voxel_to_world));
   require(maps.mask.any().item<bool>(),
           "no voxel lies in the detector's brain and in the person's, {:g} mm inside their edge",

@@ -27,7 +27,7 @@ struct DetectionSettings : Settings {
 struct DetectionMaps {
   Grid grid;
   torch::Tensor mask;   ///< [D,H,W] bool: where the detector has scores
-  torch::Tensor brain;  ///< [D,H,W] bool: the person's own
+  torch::Tensor brain;  ///< [D,H,W] bool: the person's own, or undefined where it has no mask
   torch::Tensor score;  ///< float32; undefined where z is all there is
   torch::Tensor z, p;   ///< float32; undefined where the detector has none
   double z_at_p = 0;    ///< z whose p-value is settings.p_value; used where that is < 1

@@ -26,13 +26,15 @@ void cut_patch(const ScaledScans& scans, int64_t at, int64_t side, float* out) {
   }
 }
 
-/// Brain of one person: its mask file, or where every scan is above 0.
+/// Brain of one person: its mask file, or where every scan is above 0; `from_file` says which.
 torch::Tensor brain_of(const VolumeCohort& cohort, const std::vector<size_t>& rows,
-                       const ScaledScans& scans) {
+                       const ScaledScans& scans, bool& from_file) {
+  from_file = true;
   for (const size_t row : rows) {
     const auto& file = cohort.volumes[row].mask_file;
     if (!file.empty()) return read_volume(cohort.folder / file).voxels > 0;
   }
+  from_file = false;
   auto brain = scans.voxels[0] > 0;
   for (size_t m = 1; m < scans.voxels.size(); ++m) brain = brain & (scans.voxels[m] > 0);
   return brain;
@@ -68,7 +70,9 @@ PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std:
       voxels.push_back(map_voxels(cohort, rows.back()));
     }
     all.scans.push_back(scale_scans(voxels, settings.clip_percent, id));
-    const auto brain = brain_of(cohort, rows, all.scans.back());
+    bool from_file = true;
+    const auto brain = brain_of(cohort, rows, all.scans.back(), from_file);
+    all.has_masks = all.has_masks && from_file;
     require(brain.sizes() == voxels[0].sizes(), "{}: the mask of {} lies on another grid",
             cohort.table.name, id);
     all.mask = all.mask.defined() ? all.mask & brain : brain;

@@ -27,7 +27,8 @@ struct PatchSettings {
 struct PatchPeople {
   std::vector<std::string> participants;
   std::vector<ScaledScans> scans;
-  torch::Tensor mask;  ///< bool [D,H,W]
+  torch::Tensor mask;     ///< bool [D,H,W]
+  bool has_masks = true;  ///< all of it from mask files
   Grid grid;
 };
 /// Without mask files a voxel is brain where every scan is above 0.
@@ -36,6 +37,12 @@ struct PatchPeople {
 ///         no voxel that is brain in all
 PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std::string>& people,
                               const PatchSettings& settings);
+
+/// Where people's brains are known from mask files: their mask, else undefined. A scan's own zeros
+/// are no edge of the brain: a lesion may be empty.
+inline torch::Tensor own_brain(const PatchPeople& people) {
+  return people.has_masks ? people.mask : torch::Tensor();
+}
 
 /// Patches [N,M,side,side] in [0,1] of a person around voxels (int64 [N], flat indices): of the
 /// voxel's axial plane; outside the volume a patch is 0.
