@@ -69,15 +69,10 @@ awk -F '\t' -v sx="$(header 280)" -v x="$(header 292)" -v sy="$(header 300)" -v 
 works apply --detector detector --participants sub-008,sub-009 --p-value 0.01 --out strict
 cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 
-# Without the brain's edge there is less of the map; without all of it there is no map.
+# Without the brain's edge there is less of the map.
 works apply --detector detector --participants sub-009 --margin-mm 12 --out inner
 filled() { gunzip -c "$1/sub-009/sub-009_score.nii.gz" | tail -c +353 | tr -d '\0' | wc -c; }
 [ "$(filled inner)" -lt "$(filled found)" ] && [ "$(filled inner)" -gt 0 ] || fail "--margin-mm changed no map"
-status=0
-apply --detector detector --participants sub-009 --margin-mm 50 --out nothing 2>nothing.err || status=$?
-[ $status = 2 ] || fail "exit $status where no voxel is left"
-has "sub-009 is skipped: no voxel lies in the detector's brain and in the person's, 50 mm inside their edge" nothing.err
-
 works apply --detector detector --participants sub-009 --p-value 1e-9 --out rare
 has 'no z is as rare among these controls as --p-value asks' works.err
 has 'no z is as rare' rare/sub-009/report.html
