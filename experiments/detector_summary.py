@@ -85,8 +85,8 @@ def healthy_rates():
     for arm in sorted(pathlib.Path("healthy").glob("arm-*")):
         rates = []
         for file in sorted(arm.glob("found/*/*_p.nii.gz")):
-            p = numpy.asarray(nibabel.load(file).dataobj)
-            p = p[(p > 0) & (p <= 1)]
+            z = numpy.asarray(nibabel.load(str(file).replace("_p.nii.gz", "_z.nii.gz")).dataobj)
+            p = numpy.asarray(nibabel.load(file).dataobj)[z != 0]
             rates.append([numpy.mean(p <= level) for level in (0.5, 0.05, 0.01, 0.001)])
         rates = numpy.array(rates)
         print(f"  {arm.name[4:].ljust(22)} {len(rates)} people  " + "  ".join(

@@ -54,8 +54,9 @@ DetectionMaps inside(DetectionMaps maps, double margin_mm) {
           "no voxel lies in the detector's brain and in the person's, {:g} mm inside their edge",
           margin_mm);
   const auto outside = maps.mask.logical_not();
-  for (auto* map : {&maps.score, &maps.z, &maps.p})
+  for (auto* map : {&maps.score, &maps.z})
     if (map->defined()) *map = map->masked_fill(outside, 0);
+  if (maps.p.defined()) maps.p = maps.p.masked_fill(outside, 1);
   return maps;
 }
 

@@ -73,6 +73,9 @@ cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 works apply --detector detector --participants sub-009 --margin-mm 12 --out inner
 filled() { gunzip -c "$1/sub-009/sub-009_score.nii.gz" | tail -c +353 | tr -d '\0' | wc -c; }
 [ "$(filled inner)" -lt "$(filled found)" ] && [ "$(filled inner)" -gt 0 ] || fail "--margin-mm changed no map"
+# p is 1 where nothing was scored: the map's first voxel, in the corner.
+corner() { gunzip -c "$1/sub-009/sub-009_p.nii.gz" | od -An -t f4 -j 352 -N 4 | tr -d ' '; }
+[ "$(corner inner)" = 1 ] || fail "p is $(corner inner) where nothing was scored"
 works apply --detector detector --participants sub-009 --p-value 1e-9 --out rare
 has 'no z is as rare among these controls as --p-value asks' works.err
 has 'no z is as rare' rare/sub-009/report.html
