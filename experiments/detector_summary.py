@@ -88,6 +88,8 @@ def healthy_rates():
             z = numpy.asarray(nibabel.load(str(file).replace("_p.nii.gz", "_z.nii.gz")).dataobj)
             p = numpy.asarray(nibabel.load(file).dataobj)[z != 0]
             rates.append([numpy.mean(p <= level) for level in (0.5, 0.05, 0.01, 0.001)])
+        if not rates:
+            continue  # fitted without --folds
         rates = numpy.array(rates)
         print(f"  {arm.name[4:].ljust(22)} {len(rates)} people  " + "  ".join(
             f"{level}: {100 * mean:.3g} % ({100 * sd:.2g})" for level, mean, sd in
@@ -124,7 +126,9 @@ def main():
         print()
     healthy_rates()
     synthetic_properties()
-    n = 17 * len(seeds)
+    if not seeds:
+        return
+    n = people
     print("power of the exact McNemar test at 5 %, if one finds 15 % (30 %) of the patients whom the other misses and 5 % the "
           f"other way round: 17 patients {power(17, 0.15, 0.05):.2f} ({power(17, 0.30, 0.05):.2f}), "
           f"{n} patients {power(n, 0.15, 0.05):.2f} ({power(n, 0.30, 0.05):.2f})")

@@ -132,8 +132,7 @@ class DetectBaseline : public Command {
     return each_person(cohort, images_, healthy.grid, [&](const PatchPeople& person) {
       const auto brain = own_brain(person);
       const auto mask = brain.defined() ? healthy.mask & brain : healthy.mask;
-      auto z = against_normal(image_of(person, 0, mask), normal);
-      z.masked_fill_(healthy.mask.logical_not(), 0);
+      const auto z = against_normal(image_of(person, 0, mask), normal);
       writer.write(person.participants[0], {healthy.grid,
                                             healthy.mask,
                                             brain,

@@ -157,7 +157,7 @@ TranslateSubject Translate::subject_of(const VolumeCohort& cohort,
   subject.name = participant_id + (subject.session.empty() ? "" : "_" + subject.session) +
                  "_desc-synthetic_" + data_.target;
   subject.role = role_of(participant_id);
-  if (asked_.prepared) subject.ending = ".nii";
+  subject.prepared = asked_.prepared;
   subject.grid = subject.person.grid;
   subject.form_code = cohort.space == "template" ? 4 : 2;
   return subject;
@@ -331,8 +331,10 @@ int Translate::run(const std::vector<std::string>& command_line) {
       write_translation(out, subject, made, data_, shared,
                         shown ? real_counts(subject.person) : torch::Tensor());
       if (asked_.score) scores.add(subject, made, ensemble_.front(), asked_.even_slices);
-      const auto file = std::filesystem::path(subject.folder) / (subject.name + subject.ending);
-      const auto mask = std::filesystem::path(subject.folder) / (subject.name + "_mask.nii");
+      const auto file = std::filesystem::path(subject.folder) / (subject.name + subject.ending());
+      const auto mask = subject.person.has_mask()
+                            ? std::filesystem::path(subject.folder) / (subject.name + "_mask.nii")
+                            : std::filesystem::path();
       synthetic.volumes.push_back({id, subject.session, data_.target, file, mask, subject.grid,
                                    made.unit, "", "none", 1, 0, ""});
       list.add_row({id.empty() ? "n/a" : id, subject.session.empty() ? "n/a" : subject.session,
@@ -348,10 +350,12 @@ int Translate::run(const std::vector<std::string>& command_line) {
     progress.advance();
   }
   write_table(out / "translations.tsv", list);
-  if (asked_.prepared && !list.rows.empty()) write_volume_cohort(synthetic, {}, shared.dump());
   if (!skipped.rows.empty()) write_table(out / "skipped.tsv", skipped);
   if (!scores.empty()) std::cout << scores.write(out);
   const bool stopped = list.rows.size() + skipped.rows.size() < people.size();
+  // Its description says that a cohort is whole.
+  if (asked_.prepared && !stopped && !list.rows.empty())
+    write_volume_cohort(synthetic, {}, shared.dump());
   record.set("volumes", list.rows.size());
   record.finish(stopped ? "interrupted" : "finished");
   say(fmt::format("{} of {} volumes translated: {}", list.rows.size(), people.size(), asked_.out));

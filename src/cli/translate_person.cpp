@@ -149,9 +149,9 @@ void write_translation(const std::filesystem::path& out, const TranslateSubject&
   const auto folder = subject.folder.empty() ? out : out / subject.folder;
   const auto description =
       fmt::format("SYNTHETIC {} by scintigen {}; not for diagnosis", data.target, kVersion);
-  write_nifti(folder / (subject.name + subject.ending),
+  write_nifti(folder / (subject.name + subject.ending()),
               as_stored(made.counts, subject.person, subject.grid), description, subject.form_code);
-  if (subject.ending == ".nii")
+  if (subject.prepared && subject.person.has_mask())
     write_nifti(folder / (subject.name + "_mask.nii"),
                 as_stored(made.inside, subject.person, subject.grid), "brain mask",
                 subject.form_code);

@@ -15,14 +15,15 @@ namespace scintigen {
 /// A person to translate, from a prepared cohort or from files.
 struct TranslateSubject {
   PairedPerson person;
-  std::string name;     ///< of files: "sub-01_ses-x_desc-synthetic_spect", "synthetic_spect"
-  std::string folder;   ///< below --out; empty: --out itself
-  std::string session;  ///< or empty
-  std::string ending = ".nii.gz";  ///< of the volume; of a prepared cohort ".nii", with its mask
-  std::string role;                ///< training, held_out, left_out, new, n/a
+  std::string name;       ///< of files: "sub-01_ses-x_desc-synthetic_spect", "synthetic_spect"
+  std::string folder;     ///< below --out; empty: --out itself
+  std::string session;    ///< or empty
+  bool prepared = false;  ///< written as a volume of a prepared cohort, its mask beside it
+  std::string role;       ///< training, held_out, left_out, new, n/a
   std::vector<std::filesystem::path> files;  ///< read, one a channel
   Grid grid;                                 ///< of the input as stored: what is written lies on it
   int form_code = 2;  ///< of the NIfTI written: aligned, or 4 in template space
+  const char* ending() const { return prepared ? ".nii" : ".nii.gz"; }
 };
 
 /// Inputs from files, one a channel, on one grid; `mask` may be empty.

@@ -10,8 +10,9 @@ namespace scintigen {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr int kRounds = 30;         // of projected and conjugate gradients, before pairwise steps
-constexpr float kProgress = 0.9f;   // a round that leaves more of the gap has stalled
+constexpr int kRounds = 30;  // of projected and conjugate gradients, at most
+constexpr float kProgress =
+    0.9f;  // a round that leaves more of the gap has stalled: pairwise steps end it
 constexpr int kProjectedSteps = 3;  // a round
 constexpr int kProjectionSteps = 60;
 constexpr float kSnap = 1e-7f;  // nearer to a bound is at it
@@ -298,7 +299,7 @@ DualEnd solve_dual(const DualProblem& problem, double tolerance) {
       gap = gap_of(dual);
     }
     end.gap = static_cast<double>(gap.high) - gap.low;
-    if (gap.high - gap.low <= enough) break;
+    if (stalled || gap.high - gap.low <= enough) break;
     before = gap.high - gap.low;
   }
   end.products = dual.products;
