@@ -294,4 +294,5 @@ def main():
           f"reference_ms={times['elastix']:.0f}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -116,7 +116,7 @@ void DetectionSettings::visit(SettingsVisitor& v) {
 /// Where a person's own maps lie.
 struct DetectionWriter::OwnSpace {
   Volume anatomy;
-  Affine to_template = identity_affine();
+  SpatialMap to_template = identity_affine();
 };
 
 DetectionWriter::DetectionWriter(const DetectionSettings& settings, fs::path out,
@@ -152,7 +152,11 @@ DetectionWriter::OwnSpace DetectionWriter::own_space(const std::string& id) cons
   const auto row = native_->find(id, modality);
   OwnSpace own;
   own.anatomy = {map_voxels(*native_, row), native_->volumes[row].grid.voxel_to_world, "1"};
-  own.to_template = inverse(read_transform(files.front()));
+  SpatialMap from_template = read_transform(files.front());
+  // Where `prepare --template-fit deformable` made it, a point goes through the displacements first.
+  const auto warp = fs::path(files.front()).replace_extension().string() + "_warp.nii.gz";
+  if (fs::exists(warp)) from_template = compose(from_template, read_spatial_map(warp));
+  own.to_template = inverse(from_template);
   return own;
 }
 

@@ -172,7 +172,7 @@ class DetectScore : public Command {
     const auto& file = lesions.at(row, "file");
     if (file == "n/a") return person;
     const auto folder = fs::path(lesions_).parent_path();
-    auto to_lesion = identity_affine();
+    SpatialMap to_lesion = identity_affine();
     if (lesions.find_column("transforms") && lesions.at(row, "transforms") != "n/a") {
       std::string name;
       for (const char letter : lesions.at(row, "transforms") + ",") {
@@ -180,7 +180,7 @@ class DetectScore : public Command {
           name += letter;
           continue;
         }
-        to_lesion = compose(read_transform(folder / name), to_lesion);
+        to_lesion = compose(read_spatial_map(folder / name), to_lesion);
         name.clear();
       }
     }

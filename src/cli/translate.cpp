@@ -265,7 +265,7 @@ Json Translate::about(RunRecord& record) const {
           {"SmoothingFwhm_mm", smoothing_mm()},
           {"Match", asked_.match},
           {"Inference",
-           {{"Blend", inference_.overlap == Overlap::kMean},
+           {{"Blend", ensemble_.front().method() == "cyclegan" && !asked_.stacked},
             {"Dropout", inference_.dropout},
             {"BatchStatistics", inference_.batch_statistics},
             {"Samples", inference_.samples},
@@ -283,13 +283,13 @@ int Translate::run(const std::vector<std::string>& command_line) {
                 asked_.samples,
                 asked_.batch_size,
                 static_cast<uint64_t>(asked_.seed),
-                asked_.blend ? Overlap::kMean : Overlap::kNone};
+                asked_.stacked ? Overlap::kNone : Overlap::kMean};
   const auto device = use_device(asked_.device);
   for (const auto& file : files_)
     ensemble_.emplace_back(file, device, compute_type(asked_.device), inference_);
   require_alike(ensemble_);
-  require(!asked_.blend || ensemble_.front().method() == "cyclegan",
-          "--blend: slices of pix2pix do not overlap; leave it out");
+  require(!asked_.stacked || ensemble_.front().method() == "cyclegan",
+          "--stacked: slices of pix2pix do not overlap; leave it out");
   data_ = ensemble_.front().data();
   if (!asked_.session.empty()) data_.session = asked_.session;
   for (const auto& run : asked_.run) people_.push_back(people_of_run(run));

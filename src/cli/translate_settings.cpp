@@ -50,10 +50,10 @@ void TranslateSettings::visit(SettingsVisitor& v) {
                  "Gaussian); 0 = off",
                  0, 100),
           even_slices);
-  v.visit(flag("blend",
-               "pieces overlap and are averaged: a triplet at every slice, cubes under a Hann "
-               "window; default: stacked, the middle of cubes (Zotova 2021)"),
-          blend);
+  v.visit(flag("stacked",
+               "triplets one after the other, of cubes the middle (Zotova 2021); default: pieces "
+               "overlap and are averaged, a triplet at every slice, cubes under a Hann window"),
+          stacked);
   v.visit(number("smooth_mm",
                  "FWHM of a Gaussian over the translated volume, mm (Zotova 2021: 1.5); -1 = 1.5 "
                  "for cyclegan, 0 for pix2pix",

@@ -108,10 +108,9 @@ void DeviceSettings::visit(SettingsVisitor& visitor) {
   visitor.visit(
       choice(
           "precision",
-          "arithmetic of the convolutions; weights stay float32. bfloat16 needs a CPU or GPU with "
-          "instructions for it (else float32, with a warning); emulated rounds the same "
-          "without, no faster than float32: to study what rounding costs",
-          {"float32", "bfloat16", "bfloat16-emulated"}),
+          "arithmetic of the convolutions; weights stay float32. bfloat16: what layers hand on is "
+          "rounded to it; a CPU that multiplies it no faster than float32 multiplies in float32",
+          {"float32", "bfloat16"}),
       precision);
   visitor.visit(number("threads", "CPU threads; 0 = all processors this process may use", 0, 1024),
                 threads);
@@ -148,17 +147,9 @@ torch::Device use_device(const DeviceSettings& settings) {
 
 torch::ScalarType compute_type(const DeviceSettings& settings) {
   if (settings.precision == "float32") return torch::kFloat;
-  if (settings.precision == "bfloat16-emulated") return torch::kBFloat16;
-  require(settings.precision == "bfloat16",
-          "precision: expected float32, bfloat16 or bfloat16-emulated, found '{}'",
+  require(settings.precision == "bfloat16", "precision: expected float32 or bfloat16, found '{}'",
           settings.precision);
-  const bool on_cpu =
-      settings.device == "cpu" || (settings.device == "auto" && !torch::cuda::is_available());
-  static std::atomic<bool> warned{false};
-  if (!on_cpu || has_bfloat16_instructions()) return torch::kBFloat16;
-  if (!warned.exchange(true))
-    warn("this CPU has no bfloat16 instructions: computing in float32, which is faster here");
-  return torch::kFloat;
+  return torch::kBFloat16;
 }
 
 std::string describe_device(const torch::Device& device) {

@@ -12,7 +12,7 @@ namespace scintigen {
 
 struct DeviceSettings {
   std::string device = "auto";        ///< auto, cpu, cuda, cuda:N
-  std::string precision = "float32";  ///< float32, bfloat16, bfloat16-emulated
+  std::string precision = "float32";  ///< float32, bfloat16
   int64_t threads = 0;                ///< 0 = all processors
   void visit(SettingsVisitor& visitor);
 };
@@ -21,8 +21,7 @@ struct DeviceSettings {
 /// throws  Error: cuda asked for but this build or machine has none; unknown name.
 torch::Device use_device(const DeviceSettings& settings);
 
-/// torch::kFloat or torch::kBFloat16. Where bfloat16 is asked for and the CPU has no instructions
-/// for it, float32 with one warning; "bfloat16-emulated" rounds all the same.
+/// torch::kFloat or torch::kBFloat16.
 /// throws  Error: unknown precision.
 torch::ScalarType compute_type(const DeviceSettings& settings);
 

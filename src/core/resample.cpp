@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "core/error.h"
 #include "core/instruction_clones.h"
@@ -61,21 +62,45 @@ bool inside(double p, int64_t n) {
   return p >= -0.5 - kSameVoxel && p <= static_cast<double>(n) - 0.5 + kSameVoxel;
 }
 
-void copy_voxels(const float* source, const Index& n, const VoxelMap& map, const Target& to,
-                 bool round_positions) {
+/// Where the voxels of a line (j, k) of the target lie in the source, in its voxels: [ni][3].
+using LinePositions = std::function<void(int64_t j, int64_t k, double* positions)>;
+
+LinePositions positions_of(const VoxelMap& map, int64_t ni) {
+  return [map, ni](int64_t j, int64_t k, double* positions) {
+    double start[3];
+    for (size_t c = 0; c < 3; ++c)
+      start[c] =
+          map.b[c] + map.a[c][1] * static_cast<double>(j) + map.a[c][2] * static_cast<double>(k);
+    for (int64_t i = 0; i < ni; ++i)
+      for (size_t c = 0; c < 3; ++c)
+        positions[3 * i + static_cast<int64_t>(c)] =
+            start[c] + map.a[c][0] * static_cast<double>(i);
+  };
+}
+
+LinePositions positions_of(const SpatialMap& voxel_to_voxel, int64_t ni) {
+  return [voxel_to_voxel, ni](int64_t j, int64_t k, double* positions) {
+    for (int64_t i = 0; i < ni; ++i) {
+      const Point at = voxel_to_voxel(
+          {static_cast<double>(i), static_cast<double>(j), static_cast<double>(k)});
+      std::copy(at.begin(), at.end(), positions + 3 * i);
+    }
+  };
+}
+
+void copy_voxels(const float* source, const Index& n, const LinePositions& positions,
+                 const Target& to, bool round_positions) {
   at::parallel_for(0, to.n[2], 1, [&](int64_t begin, int64_t end) {
+    std::vector<double> line(static_cast<size_t>(3 * to.n[0]));
     for (int64_t k = begin; k < end; ++k)
       for (int64_t j = 0; j < to.n[1]; ++j) {
         float* out = to.values + (k * to.n[1] + j) * to.n[0];
-        double start[3];
-        for (size_t c = 0; c < 3; ++c)
-          start[c] = map.b[c] + map.a[c][1] * static_cast<double>(j) +
-                     map.a[c][2] * static_cast<double>(k);
+        positions(j, k, line.data());
         for (int64_t i = 0; i < to.n[0]; ++i) {
           Index at;
           bool in = true;
           for (size_t c = 0; c < 3; ++c) {
-            const double p = start[c] + map.a[c][0] * static_cast<double>(i);
+            const double p = line[static_cast<size_t>(3 * i) + c];
             in = in && inside(p, n[c]);
             // A position half-way between two voxels goes to the upper one, but for the last.
             const double q = in ? std::floor(p + 0.5) : 0;
@@ -155,19 +180,17 @@ void interpolate_aligned(const SplineVolume& source, const VoxelMap& map, const 
   });
 }
 
-/// One row of the target through any affine map: positions advance by a constant.
+/// One row of the target, wherever its voxels lie.
 SCINTIGEN_CLONES void row_any(const float* source, const int64_t* n, const int64_t* padded,
-                              const double* start, const double* step, bool cubic, float outside,
-                              float* out, int64_t count) {
+                              const double* positions, bool cubic, float outside, float* out,
+                              int64_t count) {
   const int64_t row = padded[0], plane = row * padded[1];
   const double low = -0.5 - kSameVoxel;
   const double high[3] = {static_cast<double>(n[0]) - 0.5 + kSameVoxel,
                           static_cast<double>(n[1]) - 0.5 + kSameVoxel,
                           static_cast<double>(n[2]) - 0.5 + kSameVoxel};
   for (int64_t i = 0; i < count; ++i) {
-    const double x = start[0] + step[0] * static_cast<double>(i),
-                 y = start[1] + step[1] * static_cast<double>(i),
-                 z = start[2] + step[2] * static_cast<double>(i);
+    const double x = positions[3 * i], y = positions[3 * i + 1], z = positions[3 * i + 2];
     if (!(x >= low && y >= low && z >= low && x <= high[0] && y <= high[1] && z <= high[2])) {
       out[i] = outside;
       continue;
@@ -187,16 +210,13 @@ SCINTIGEN_CLONES void row_any(const float* source, const int64_t* n, const int64
   }
 }
 
-void interpolate_any(const SplineVolume& source, const VoxelMap& map, const Target& to,
+void interpolate_any(const SplineVolume& source, const LinePositions& positions, const Target& to,
                      bool cubic) {
-  const double step[3] = {map.a[0][0], map.a[1][0], map.a[2][0]};
   at::parallel_for(0, to.n[2] * to.n[1], 16, [&](int64_t begin, int64_t end) {
+    std::vector<double> row(static_cast<size_t>(3 * to.n[0]));
     for (int64_t line = begin; line < end; ++line) {
-      double start[3];
-      for (size_t c = 0; c < 3; ++c)
-        start[c] = map.b[c] + map.a[c][1] * static_cast<double>(line % to.n[1]) +
-                   map.a[c][2] * static_cast<double>(line / to.n[1]);
-      row_any(source.values.data(), source.n.data(), source.padded.data(), start, step, cubic,
+      positions(line % to.n[1], line / to.n[1], row.data());
+      row_any(source.values.data(), source.n.data(), source.padded.data(), row.data(), cubic,
               to.outside, to.values + line * to.n[0], to.n[0]);
     }
   });
@@ -217,14 +237,15 @@ torch::Tensor reordered(const torch::Tensor& voxels, VoxelMap& map) {
 
 }  // namespace
 
-bool only_copies(const Grid& source, const Grid& target, const Affine& target_to_source) {
-  return VoxelMap(compose(inverse(source.voxel_to_world),
-                          compose(target_to_source, target.voxel_to_world)),
+bool only_copies(const Grid& source, const Grid& target, const SpatialMap& target_to_source) {
+  return target_to_source.is_affine() &&
+         VoxelMap(compose(inverse(source.voxel_to_world),
+                          compose(target_to_source.affine(), target.voxel_to_world)),
                   {target.ni, target.nj, target.nk})
-      .whole;
+             .whole;
 }
 
-Volume resample(const Volume& source, const Grid& target, const Affine& target_to_source,
+Volume resample(const Volume& source, const Grid& target, const SpatialMap& target_to_source,
                 Interpolation interpolation, float outside) {
   const torch::Tensor& given = source.voxels;
   require(given.defined() && given.dim() == 3 && given.scalar_type() == torch::kFloat &&
@@ -237,33 +258,38 @@ Volume resample(const Volume& source, const Grid& target, const Affine& target_t
   const double size = determinant(source.voxel_to_world);
   require(std::isfinite(size) && size != 0,
           "resample: the source's voxel-to-world map is singular or not finite");
-  const Affine affine =
-      compose(inverse(source.voxel_to_world), compose(target_to_source, target.voxel_to_world));
-  for (const auto& row : affine)
+  const SpatialMap voxel_to_voxel =
+      compose(SpatialMap(inverse(source.voxel_to_world)),
+              compose(target_to_source, SpatialMap(target.voxel_to_world)));
+  for (const auto& row : voxel_to_voxel.affine())
     for (double number : row)
       require(std::isfinite(number), "resample: the map from target to source is not finite");
 
-  VoxelMap map(affine, {target.ni, target.nj, target.nk});
+  const bool affine = voxel_to_voxel.is_affine();
+  VoxelMap map(voxel_to_voxel.affine(), {target.ni, target.nj, target.nk});
+  const auto positions =
+      affine ? positions_of(map, target.ni) : positions_of(voxel_to_voxel, target.ni);
   torch::Tensor voxels = given.contiguous();
   Volume result = empty_volume(target, source.unit);
   const Target to{result.voxels.data_ptr<float>(), {target.ni, target.nj, target.nk}, outside};
-  if (map.whole || interpolation == Interpolation::kNearest) {
-    copy_voxels(voxels.data_ptr<float>(), {voxels.size(2), voxels.size(1), voxels.size(0)}, map, to,
-                interpolation == Interpolation::kNearest);
+  if ((affine && map.whole) || interpolation == Interpolation::kNearest) {
+    copy_voxels(voxels.data_ptr<float>(), {voxels.size(2), voxels.size(1), voxels.size(0)},
+                positions, to, interpolation == Interpolation::kNearest);
     return result;
   }
   const bool cubic = interpolation == Interpolation::kCubicSpline;
   require(!cubic || torch::isfinite(voxels).all().item<bool>(),
           "resample: the volume has voxels that are not finite, and a spline would spread them "
           "over all of it; set them to numbers first, or interpolate linearly");
-  if (map.aligned) voxels = reordered(voxels, map);
+  const bool aligned = affine && map.aligned;
+  if (aligned) voxels = reordered(voxels, map);
   SplineVolume padded(voxels);
   if (cubic) padded.prefilter();
   padded.mirror_edges();
-  if (map.aligned) {
+  if (aligned) {
     interpolate_aligned(padded, map, to, cubic);
   } else {
-    interpolate_any(padded, map, to, cubic);
+    interpolate_any(padded, positions, to, cubic);
   }
   return result;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume on another grid: third-order B-spline or linear, one interpolation through any affine
-// map. Does: pre-filter and interpolation, in float32 with float64 positions, threaded. Does not:
+// A volume on another grid: third-order B-spline or linear, one interpolation through any map. Does: pre-filter and interpolation, in float32 with float64 positions, threaded. Does not:
 // choose a grid, log (the caller says what was resampled, from describe_grid()).
 #pragma once
 #include "core/grid.h"
+#include "core/spatial_map.h"
 
 namespace scintigen {
 
@@ -23,10 +23,10 @@ enum class Interpolation { kLinear, kCubicSpline, kNearest };
 /// Uses    the result, and a copy of the source with 2 voxels more at each face
 /// Same numbers whatever the number of threads.
 /// Checked tests/core/test_resample.cpp against scipy.ndimage (golden), known polynomials
-Volume resample(const Volume& source, const Grid& target, const Affine& target_to_source,
+Volume resample(const Volume& source, const Grid& target, const SpatialMap& target_to_source,
                 Interpolation interpolation, float outside = 0);
 
 /// Whether resample() would only copy: every voxel of the target falls on one of the source's.
-bool only_copies(const Grid& source, const Grid& target, const Affine& target_to_source);
+bool only_copies(const Grid& source, const Grid& target, const SpatialMap& target_to_source);
 
 }  // namespace scintigen

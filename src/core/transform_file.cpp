@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/transform_file.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -10,6 +11,8 @@
 #include "core/affine.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
+#include "core/nifti.h"
+#include "core/volume_io.h"
 
 namespace scintigen {
 namespace {
@@ -23,6 +26,10 @@ Affine other_convention(Affine map) {
     for (size_t col = 0; col < 4; ++col)
       if ((row < 2) != (col < 2)) map[row][col] = 0 - map[row][col];  // never -0
   return map;
+}
+
+torch::Tensor other_convention(const torch::Tensor& vectors) {
+  return torch::stack({0 - vectors[0], 0 - vectors[1], vectors[2]}).contiguous();
 }
 
 void check(const Affine& map, const std::string& where) {
@@ -143,6 +150,27 @@ Affine read_transform(const std::filesystem::path& path) {
   const Affine map = itk ? read_itk(lines, where) : read_matrix(lines, where);
   check(map, where);
   return map;
+}
+
+void write_displacements(const std::filesystem::path& path, const Displacements& field) {
+  write_nifti_vectors(path, other_convention(field.mm), field.voxel_to_world,
+                      "displacements, mm, LPS (ITK)", 4);
+}
+
+SpatialMap read_spatial_map(const std::filesystem::path& path) {
+  const auto name = path.filename().string();
+  const auto ends = [&](const std::string& end) {
+    return name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+  };
+  if (!ends(".nii") && !ends(".nii.gz")) return read_transform(path);
+  const auto read = read_nifti_vectors(path);
+  require(read.description.find("RAS") == std::string::npos,
+          "{}: vectors along RAS ('{}'); expected displacements along LPS, as ITK and `prepare` "
+          "write them",
+          path.string(), read.description);
+  require(torch::isfinite(read.vectors).all().item<bool>(),
+          "{}: displacements that are not finite", path.string());
+  return SpatialMap(Displacements{other_convention(read.vectors), read.voxel_to_world});
 }
 
 }  // namespace scintigen

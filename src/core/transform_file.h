@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Affine maps between scans, as files that other programs open.
+// Maps between scans, affine and deforming, as files that other programs open.
 #pragma once
 #include <filesystem>
 #include <string>
 
-#include "core/volume.h"
+#include "core/spatial_map.h"
 
 namespace scintigen {
 
@@ -19,5 +19,15 @@ void write_matrix(const std::filesystem::path& path, const Affine& fixed_to_movi
 ///         not numbers, not finite, a last row other than 0 0 0 1, singular (the writers as well)
 /// Checked tests/core/test_transform_file.cpp: against transformix at the corners of a scan
 Affine read_transform(const std::filesystem::path& path);
+
+/// Displacements as antsApplyTransforms and SimpleITK take them: NIfTI vectors (intent 1007), mm,
+/// LPS+, on the grid of the fixed scan.
+void write_displacements(const std::filesystem::path& path, const Displacements& field);
+
+/// The map of a file: displacements where its name ends in .nii or .nii.gz, else as
+/// read_transform().
+/// throws  Error: as read_transform(), as read_nifti_vectors(); displacements that are not finite,
+///         or those of `simulate`, which point along RAS+
+SpatialMap read_spatial_map(const std::filesystem::path& path);
 
 }  // namespace scintigen

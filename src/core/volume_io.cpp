@@ -269,15 +269,22 @@ struct Opened {
   Placement placement;
   std::vector<int64_t> shape;  // i, j, k
   Affine voxel_to_world;
+  std::string description;
   int64_t voxels() const { return shape[0] * shape[1] * shape[2]; }
 };
 
 Opened open_header(const std::filesystem::path& path, NiftiHeader judged, ByteStream& stream,
-                   std::vector<std::string>* notes) {
+                   std::vector<std::string>* notes, bool vectors = false) {
   const auto where = path.string();
   Opened opened;
   opened.judged = std::move(judged);
   auto& shape = opened.shape = opened.judged.shape;
+  if (vectors) {
+    require(shape.size() == 5 && shape[3] == 1 && shape[4] == 3,
+            "{}: shape [{}]; expected three numbers a voxel, [i,j,k,1,3]", where,
+            fmt::join(shape, ","));
+    shape.resize(3);
+  }
   require(shape.size() <= 3, "{}: volume is {}-D [{}]; expected 3-D; extract one frame first",
           where, shape.size(), fmt::join(shape, ","));
   shape.resize(3, 1);
@@ -286,6 +293,9 @@ Opened open_header(const std::filesystem::path& path, NiftiHeader judged, ByteSt
   std::array<uint8_t, 540> header{};
   stream.read(header.data(), opened.judged.version == 2 ? 540 : 348);
   opened.placement = read_placement(header.data(), opened.judged);
+  const auto* const words =
+      reinterpret_cast<const char*>(header.data()) + (opened.judged.version == 2 ? 240 : 148);
+  opened.description = std::string(words, strnlen(words, 80));
   std::vector<std::string> strange;
   opened.voxel_to_world = choose_affine(opened.placement, shape, where, strange);
   for (const auto& note : strange) {
@@ -295,27 +305,45 @@ Opened open_header(const std::filesystem::path& path, NiftiHeader judged, ByteSt
   return opened;
 }
 
+/// `count` numbers from where the header says that they begin.
+void read_numbers(ByteStream& stream, const Opened& opened, int64_t count, float* out,
+                  const std::string& where) {
+  const auto convert_voxels = converter_of(opened.judged.datatype, where);
+  stream.skip_to(opened.placement.voxel_offset);
+  const int64_t chunk = (1 << 20) / opened.judged.voxel_bytes;
+  std::vector<uint8_t> bytes(static_cast<size_t>(chunk * opened.judged.voxel_bytes));
+  for (int64_t done = 0; done < count; done += chunk) {
+    const int64_t now = std::min(chunk, count - done);
+    stream.read(bytes.data(), static_cast<size_t>(now * opened.judged.voxel_bytes));
+    convert_voxels(bytes.data(), now, opened.placement, opened.judged.swapped, out + done);
+  }
+}
+
 }  // namespace
 
 Volume read_volume(const std::filesystem::path& path, std::vector<std::string>* notes) {
   auto header = check_nifti(path);  // before any other reader touches the file
   ByteStream stream(path);
   const auto opened = open_header(path, std::move(header), stream, notes);
-  const auto& [judged, placement, shape, voxel_to_world] = opened;
-  const auto convert_voxels = converter_of(judged.datatype, path.string());
+  const auto& shape = opened.shape;
   Volume volume;
-  volume.voxel_to_world = voxel_to_world;
+  volume.voxel_to_world = opened.voxel_to_world;
   volume.voxels = torch::empty({shape[2], shape[1], shape[0]}, torch::kFloat);
-  float* out = volume.voxels.data_ptr<float>();
-  stream.skip_to(placement.voxel_offset);
-  const int64_t chunk = (1 << 20) / judged.voxel_bytes;
-  std::vector<uint8_t> bytes(static_cast<size_t>(chunk * judged.voxel_bytes));
-  for (int64_t done = 0; done < opened.voxels(); done += chunk) {
-    const int64_t count = std::min(chunk, opened.voxels() - done);
-    stream.read(bytes.data(), static_cast<size_t>(count * judged.voxel_bytes));
-    convert_voxels(bytes.data(), count, placement, judged.swapped, out + done);
-  }
+  read_numbers(stream, opened, opened.voxels(), volume.voxels.data_ptr<float>(), path.string());
   return volume;
+}
+
+VectorVolume read_nifti_vectors(const std::filesystem::path& path) {
+  auto header = check_nifti(path);
+  ByteStream stream(path);
+  const auto opened = open_header(path, std::move(header), stream, nullptr, /*vectors=*/true);
+  const auto& shape = opened.shape;
+  VectorVolume read;
+  read.voxel_to_world = opened.voxel_to_world;
+  read.description = opened.description;
+  read.vectors = torch::empty({3, shape[2], shape[1], shape[0]}, torch::kFloat);
+  read_numbers(stream, opened, 3 * opened.voxels(), read.vectors.data_ptr<float>(), path.string());
+  return read;
 }
 
 Grid read_grid(const std::filesystem::path& path, std::vector<std::string>* notes) {
@@ -329,7 +357,7 @@ Volume map_volume(const std::filesystem::path& path) {
   auto header = check_nifti(path);
   ByteStream stream(path);
   const auto opened = open_header(path, std::move(header), stream, nullptr);
-  const auto& [judged, placement, shape, voxel_to_world] = opened;
+  const auto& [judged, placement, shape, voxel_to_world, words] = opened;
   constexpr int kFloat32 = 16;
   require(judged.datatype == kFloat32 && !judged.swapped && placement.slope == 1 &&
               placement.intercept == 0 && placement.voxel_offset % 4 == 0 &&

@@ -32,4 +32,16 @@ Grid read_grid(const std::filesystem::path& path, std::vector<std::string>* note
 /// throws  Error: all of read_volume(); a file of another kind
 Volume map_volume(const std::filesystem::path& path);
 
+/// A vector at each voxel.
+struct VectorVolume {
+  torch::Tensor vectors;     ///< float32 [3,D,H,W]
+  Affine voxel_to_world{};   ///< mm, RAS+
+  std::string description;   ///< the header's
+};
+
+/// Reads what write_nifti_vectors() and ITK write: three numbers a voxel along the fifth dimension,
+/// as they stand there (which way they point is the writer's convention).
+/// throws  Error: all of read_volume(); another shape than [i,j,k,1,3]
+VectorVolume read_nifti_vectors(const std::filesystem::path& path);
+
 }  // namespace scintigen

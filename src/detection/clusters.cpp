@@ -238,8 +238,8 @@ void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& sco
 }
 
 Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& target,
-                     const Affine& target_to_scores) {
-  const double volume = determinant(target_to_scores);
+                     const SpatialMap& target_to_scores) {
+  const double volume = determinant(target_to_scores.affine());
   require(std::isfinite(volume) && volume != 0, "clusters: the map to their space is singular");
   Clusters moved = clusters;
   const Volume labels{clusters.labels.to(torch::kFloat), scores.voxel_to_world, "1"};
@@ -249,12 +249,16 @@ Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& t
   const auto counts = moved.labels.flatten()
                           .to(torch::kLong)
                           .bincount({}, static_cast<int64_t>(moved.found.size()) + 1);
-  const auto to_target = inverse(target_to_scores);
+  const SpatialMap to_target = inverse(target_to_scores);
+  const double voxel_ml = std::abs(determinant(target.voxel_to_world)) / 1000;
   for (auto& one : moved.found) {
     one.voxels = counts[one.label].item<int64_t>();
-    one.volume_ml /= std::abs(volume);
-    one.peak_mm = transform_point(to_target, one.peak_mm);
-    one.centre_mm = transform_point(to_target, one.centre_mm);
+    if (target_to_scores.is_affine())
+      one.volume_ml /= std::abs(volume);
+    else  // it changes from place to place: what was counted
+      one.volume_ml = static_cast<double>(one.voxels) * voxel_ml;
+    one.peak_mm = to_target(one.peak_mm);
+    one.centre_mm = to_target(one.centre_mm);
   }
   return moved;
 }

@@ -16,6 +16,7 @@
 #include "core/affine.h"
 #include "core/grid.h"
 #include "core/label_image.h"
+#include "core/spatial_map.h"
 #include "core/table.h"
 
 namespace scintigen {
@@ -76,13 +77,13 @@ void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& sco
                   double reach_mm = 8);
 
 /// The same clusters where the scores were brought to another grid, such as the patient's own:
-/// labels of the nearest voxel, places moved, ml by the map's volume; scores, ranks and regions
-/// stay. `target_to_scores` takes the target's world to the scores'. A cluster between the target's
+/// labels of the nearest voxel, places moved, ml by the map's volume (where it deforms: by the
+/// target's voxels); scores, ranks and regions stay. `target_to_scores` takes the target's world to the scores'. A cluster between the target's
 /// voxels has none of them and stays in the list.
 /// throws Error: a map that is singular; all of resample()
 /// Checked tests/detection/test_clusters.cpp: a ball moved, turned and doubled
 Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& target,
-                     const Affine& target_to_scores);
+                     const SpatialMap& target_to_scores);
 
 /// One row a cluster in order of rank: cluster, direction, voxels, volume_ml, peak, peak_x, peak_y,
 /// peak_z, centre_x, centre_y, centre_z (mm, RAS+), mean, rank_score, region ("n/a" without one).

@@ -35,6 +35,7 @@ struct PrepareSettings {
   std::vector<std::string> space = {"native"};
   std::vector<std::string> modalities = {"T1w", "pet", "spect"};
   std::vector<std::string> participants, pick;
+  std::string template_fit = "affine";
   double spacing_mm = 1;
   std::vector<int64_t> matrix;  ///< empty: 256 x 256 x 192 mm
   std::string grid;             ///< a NIfTI file whose grid takes the place of both

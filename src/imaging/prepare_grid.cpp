@@ -140,10 +140,10 @@ Grid output_grid(const std::filesystem::path& file) {
   return grid;
 }
 
-Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
+Volume onto_grid(const Volume& source, const Grid& target, const SpatialMap& target_to_source,
                  const std::string& interpolation, std::vector<std::string>& steps) {
-  const auto step =
-      compose(inverse(source.voxel_to_world), compose(target_to_source, target.voxel_to_world));
+  const auto step = compose(inverse(source.voxel_to_world),
+                            compose(target_to_source.affine(), target.voxel_to_world));
   Volume read = source;
   std::array<double, 3> sigma{};
   for (size_t v = 0; v < 3; ++v) {
@@ -170,6 +170,7 @@ Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_
                               ? "copied, voxel on voxel"
                           : spline ? "third-order B-spline, kept in the range of the source"
                                    : "linear interpolation";
+  if (!target_to_source.is_affine()) steps.push_back("through the deformation to the template");
   steps.push_back(fmt::format("{}: {}, {} -> {}, {}", how, describe_grid(grid_of(source)),
                               orientation_letters(source.voxel_to_world), describe_grid(target),
                               orientation_letters(target.voxel_to_world)));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/grid.h"
+#include "core/spatial_map.h"
 
 namespace scintigen {
 
@@ -35,7 +36,7 @@ Grid output_grid(const std::filesystem::path& file);
 /// Brings `source` onto `target` with one interpolation; blurs before, along each axis of the
 /// source on which the target's voxels are wider (to that width, Gaussian), clamps the spline's
 /// overshoot to the range of the source, and says in `steps` what it did, grids before and after.
-Volume onto_grid(const Volume& source, const Grid& target, const Affine& target_to_source,
+Volume onto_grid(const Volume& source, const Grid& target, const SpatialMap& target_to_source,
                  const std::string& interpolation, std::vector<std::string>& steps);
 
 }  // namespace scintigen

@@ -13,6 +13,7 @@
 #include "core/resample.h"
 #include "core/same_grid.h"
 #include "core/transform_file.h"
+#include "imaging/deformation.h"
 #include "imaging/one_scan.h"
 #include "imaging/prepare_grid.h"
 #include "imaging/prepare_records.h"
@@ -43,7 +44,7 @@ struct Scan {
 struct Space {
   std::string name;
   Grid grid;
-  Affine to_reference;  ///< its world to the reference scan's
+  SpatialMap to_reference;  ///< its world to the reference scan's
 };
 
 BrainMethod brain_method(const std::string& name) {
@@ -92,6 +93,7 @@ class Preparation {
   void register_scan(Scan& scan);
   void register_scans();
   void register_template();
+  void deform_to_template_space();
   void make_spaces();
   void write_volumes(Scan& scan, const Space& space);
   void write_picture();
@@ -103,8 +105,19 @@ class Preparation {
                      scan.source->modality) != settings_.modalities.end();
   }
   bool needs_affine() const;
+  /// The inverse is made once, where a region of the template is sought in another space.
+  const SpatialMap& reference_to_template() {
+    if (!from_template_space_) from_template_space_ = inverse(*to_template_space_);
+    return *from_template_space_;
+  }
   Scan& reference() { return scans_.front(); }
   std::string stem(const Scan& scan, const std::string& space) const;
+  std::filesystem::path transform_file(const std::string& name) const {
+    return std::filesystem::path(settings_.out) / "transforms" / patient_.participant_id / name;
+  }
+  std::filesystem::path warp_file() const {
+    return transform_file(patient_.participant_id + "_T1w_from-template_warp.nii.gz");
+  }
   void write_transform(const std::string& name, const Affine& map, const std::string& fixed,
                        const std::string& moving) const;
 
@@ -115,6 +128,9 @@ class Preparation {
   std::vector<Scan> scans_;  // the reference first
   std::vector<Space> spaces_;
   std::optional<Registration> affine_, rigid_;  // template world to reference world
+  std::optional<SpatialMap> from_template_space_;
+  std::optional<SpatialMap> to_template_space_;  // the same of `affine_`, deformed where asked for
+  std::string template_doubt_;                   // why nothing may pass through it
   PatientRecord record_;
   std::vector<std::string> warnings_;
 };
@@ -262,6 +278,29 @@ void Preparation::register_template() {
     write_transform(patient_.participant_id + "_" + first.source->modality + "_from-" + name,
                     (*found)->fixed_to_moving, name, first.source->modality);
   }
+  // Of an earlier run with other settings: whoever reads these maps goes by what is there.
+  std::filesystem::remove(warp_file());
+  if (!affine_) return;
+  to_template_space_ = affine_->fixed_to_moving;
+  template_doubt_ = doubt_of(*affine_, "to the template");
+  if (settings_.template_fit == "deformable") deform_to_template_space();
+}
+
+void Preparation::deform_to_template_space() {
+  const auto& first = reference();
+  require(first.source->modality == "T1w",
+          "--template-fit deformable: {} has no T1w, only {} to begin with; leave the person out, "
+          "or take affine",
+          patient_.participant_id, first.source->modality);
+  const auto found = deform_to_template(template_.brain->head, template_.brain->mask, first.volume,
+                                        first.mask, affine_->fixed_to_moving);
+  record_["template"]["deformation"] = deformation_record(found);
+  if (!found.doubt.empty()) {
+    warnings_.push_back("template: deformation is doubtful: " + found.doubt);
+    if (template_doubt_.empty()) template_doubt_ = "deformation is doubtful: " + found.doubt;
+  }
+  to_template_space_ = compose(SpatialMap(affine_->fixed_to_moving), SpatialMap(found.field));
+  write_displacements(warp_file(), found.field);
 }
 
 void Preparation::make_spaces() {
@@ -270,9 +309,9 @@ void Preparation::make_spaces() {
   for (const auto& name : settings_.space) {
     if (template_.grid)
       spaces_.push_back({name, *template_.grid,
-                         name == "native"     ? identity_affine()
-                         : name == "template" ? affine_->fixed_to_moving
-                                              : rigid_->fixed_to_moving});
+                         name == "native"     ? SpatialMap(identity_affine())
+                         : name == "template" ? *to_template_space_
+                                              : SpatialMap(rigid_->fixed_to_moving)});
     else if (name == "native")
       spaces_.push_back({name,
                          settings_.registered
@@ -280,7 +319,7 @@ void Preparation::make_spaces() {
                              : grid_around(first.volume, first.mask, matrix, settings_.spacing_mm),
                          identity_affine()});
     else if (name == "template")
-      spaces_.push_back({name, template_grid(settings_.spacing_mm), affine_->fixed_to_moving});
+      spaces_.push_back({name, template_grid(settings_.spacing_mm), *to_template_space_});
     else
       spaces_.push_back(
           {name,
@@ -298,9 +337,8 @@ std::string Preparation::stem(const Scan& scan, const std::string& space) const 
 
 void Preparation::write_transform(const std::string& name, const Affine& map,
                                   const std::string& fixed, const std::string& moving) const {
-  const auto folder = std::filesystem::path(settings_.out) / "transforms" / patient_.participant_id;
-  write_itk_transform(folder / (name + ".tfm"), map);
-  write_matrix(folder / (name + ".txt"), map, fixed, moving);
+  write_itk_transform(transform_file(name + ".tfm"), map);
+  write_matrix(transform_file(name + ".txt"), map, fixed, moving);
 }
 
 void Preparation::write_volumes(Scan& scan, const Space& space) {
@@ -316,17 +354,18 @@ void Preparation::write_volumes(Scan& scan, const Space& space) {
                                                       : patient_.participant_id + "_space-" +
                                                             space.name + "_desc-brain_mask";
   }
-  prepared.space_to_scan = compose(scan.reference_to_scan, space.to_reference);
+  prepared.space_to_scan = compose(SpatialMap(scan.reference_to_scan), space.to_reference);
   prepared.space_to_mask = own ? prepared.space_to_scan : space.to_reference;
-  if (affine_)
-    prepared.space_to_template = compose(inverse(affine_->fixed_to_moving), space.to_reference);
+  const bool by_region = template_.regions.voxels.defined() &&
+                         scaling_for(scan.source->modality, settings_) == Scaling::kSuvr;
   try {
     if (!settings_.keep_doubtful) {
       if (space.name == "acpc") require_sure(*rigid_);
-      const bool by_region = template_.regions.voxels.defined() &&
-                             scaling_for(scan.source->modality, settings_) == Scaling::kSuvr;
-      if (space.name == "template" || by_region) require_sure(*affine_);
+      if (space.name == "template" || by_region)
+        require(template_doubt_.empty(), "{}", template_doubt_);
     }
+    if (by_region && space.name != "template")
+      prepared.space_to_template = compose(reference_to_template(), space.to_reference);
     scan.record["volumes"].push_back(write_prepared(prepared, {space.name, space.grid},
                                                     patient_.participant_id, settings_, template_));
   } catch (const Error& error) {
@@ -354,7 +393,7 @@ void Preparation::write_picture() {
     const auto grid = template_grid(kDisplay_mm);
     rows.push_back(
         {"in template space",
-         resample(first.volume, grid, affine_->fixed_to_moving, Interpolation::kLinear),
+         resample(first.volume, grid, *to_template_space_, Interpolation::kLinear),
          resample(template_.brain->mask, grid, identity_affine(), Interpolation::kNearest),
          is_emission(first.source->modality) ? "perfusion" : "gray"});
   }

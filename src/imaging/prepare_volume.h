@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One scan in one space: resampled, masked, scaled, written.
 #pragma once
+#include "core/spatial_map.h"
 #include "imaging/prepare_patient.h"
 #include "imaging/scaling.h"
 
@@ -11,8 +12,8 @@ struct PreparedScan {
   const Volume* volume = nullptr;
   const Volume* mask = nullptr;           ///< null: none
   std::string modality, name, mask_name;  ///< names of the files, without .nii
-  Affine space_to_scan{}, space_to_mask{};
-  Affine space_to_template{};  ///< only for SUVR by a region
+  SpatialMap space_to_scan = identity_affine(), space_to_mask = identity_affine();
+  SpatialMap space_to_template = identity_affine();  ///< only for SUVR by a region
 };
 
 struct TargetSpace {

@@ -10,6 +10,7 @@
 #include "models/channels_last.h"
 #include "models/fused_layers.h"
 #include "models/narrow_layers.h"
+#include "models/panel_product.h"
 #include "models/tile_convolution.h"
 #include "models/up_convolution.h"
 #include "models/volume_convolutions.h"
@@ -309,9 +310,18 @@ Tensor plain_transposed(const Tensor& x, const Tensor& weight) {
                       : at::conv_transpose2d(x, kernel, {}, strides, paddings, more);
 }
 
+/// Whether the products of x are computed in float32 and their sums rounded to its bfloat16. (LibTorch
+/// emulates what the processor lacks, which takes minutes where float32 takes seconds.)
+bool multiplied_wide(const Tensor& x) {
+  return x.scalar_type() == torch::kBFloat16 && x.device().is_cpu() && !bfloat16_products_pay();
+}
+Tensor widened(const Tensor& x) { return x.to(torch::kFloat); }
+Tensor rounded(const Tensor& y) { return y.to(torch::kBFloat16); }
+
 }  // namespace
 
 Tensor up_convolution(const Tensor& x, const Tensor& weight) {
+  if (multiplied_wide(x)) return rounded(up_convolution(widened(x), weight));
   if (fused(x)) return UpConvolution::apply(x, weight);
   const auto fine = torch::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
   return torch::conv2d(fine, weight.to(x.scalar_type()), {}, at::IntArrayRef{1, 1},
@@ -320,6 +330,8 @@ Tensor up_convolution(const Tensor& x, const Tensor& weight) {
 
 Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, int64_t stride,
                    int64_t padding, Border border) {
+  if (multiplied_wide(x))
+    return rounded(convolution(widened(x), weight, bias, stride, padding, border));
   if (!fused(x)) return plain_convolution(x, weight, bias, stride, padding, border);
   if (x.dim() == 5) return with_bias(volume_convolution(x, weight, stride, padding, border), bias);
   if (const auto y = narrow_convolution(x, weight, stride, padding, border); y.defined())
@@ -332,6 +344,7 @@ Tensor convolution(const Tensor& x, const Tensor& weight, const Tensor& bias, in
 }
 
 Tensor transposed_convolution(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (multiplied_wide(x)) return rounded(transposed_convolution(widened(x), weight, bias));
   if (!fused(x)) return with_bias(plain_transposed(x, weight), bias);
   if (x.dim() == 5) return with_bias(volume_transposed_convolution(x, weight), bias);
   if (const auto y = narrow_transposed_convolution(x, weight); y.defined())

@@ -330,6 +330,11 @@ bool panel_product_runs() {
   return avx512() || (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
 }
 
+bool bfloat16_products_pay() {
+  static const bool pay = avx512_bf16() && __builtin_cpu_is("amd");
+  return pay;
+}
+
 template <class T, class Sum>
 void multiply_panel(const LeftSide<T>& left, const T* right, int64_t depth, int64_t blocks,
                     int64_t tiles, Sum* c, int64_t row_step, int64_t tile_step, bool accumulate) {
@@ -350,6 +355,7 @@ void interleave_rows(const BFloat16* x, int64_t rows, int64_t columns, BFloat16*
 #else  // another processor: panel_product_runs() says no, so nothing below is called
 
 bool panel_product_runs() { return false; }
+bool bfloat16_products_pay() { return false; }
 template <class T, class Sum>
 void multiply_panel(const LeftSide<T>&, const T*, int64_t, int64_t, int64_t, Sum*, int64_t, int64_t,
                     bool) {

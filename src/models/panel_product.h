@@ -20,6 +20,11 @@ constexpr int64_t kTile = 8;    ///< rows of a tile: with two registers a row, 1
 /// float32.
 bool panel_product_runs();
 
+/// Whether this processor multiplies bfloat16 faster than float32: AMD's with AVX-512 BF16. Intel's
+/// instruction takes as long as the two of float32 that it stands for, and float32 has the larger
+/// tiles (docs/performance.md).
+bool bfloat16_products_pay();
+
 /// Elements that count as one step of depth: bfloat16 is multiplied in pairs.
 template <class T>
 constexpr int64_t kStep = sizeof(T) == 4 ? 1 : 2;

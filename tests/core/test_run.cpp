@@ -141,10 +141,8 @@ TEST(Device, ComputeType) {
   DeviceSettings settings;
   EXPECT_EQ(compute_type(settings), torch::kFloat);
   settings.precision = "bfloat16";
-  const bool has_it =
-      describe_device(torch::Device(torch::kCPU)).find("with bfloat16") != std::string::npos;
-  EXPECT_EQ(compute_type(settings), has_it ? torch::kBFloat16 : torch::kFloat);
+  EXPECT_EQ(compute_type(settings), torch::kBFloat16);
   settings.precision = "half";
   EXPECT_REFUSED(compute_type(settings),
-                 "precision: expected float32, bfloat16 or bfloat16-emulated, found 'half'");
+                 "precision: expected float32 or bfloat16, found 'half'");
 }

@@ -7,8 +7,12 @@
 #include <vector>
 
 #include "core/affine.h"
+#include "core/error.h"
+#include "core/nifti.h"
+#include "core/random.h"
 #include "core/temporary_folder.h"
 #include "core/transform_file.h"
+#include "core/volume_io.h"
 
 namespace scintigen {
 namespace {
@@ -98,6 +102,51 @@ TEST(TransformFile, Refusals) {
   broken[1][1] = std::numeric_limits<double>::infinity();
   EXPECT_REFUSED(write_matrix(folder / "b.txt", broken, "a", "b"), "not finite");
   EXPECT_FALSE(std::filesystem::exists(folder / "b.tfm"));
+}
+
+TEST(TransformFile, DisplacementsAreWrittenAsItkReadsThemAndReadBack) {
+  TemporaryFolder folder;
+  Displacements field{torch::zeros({3, 5, 6, 7}), identity_affine()};
+  field.voxel_to_world[0][3] = -20;
+  Random random(4, "displacements");
+  field.mm = random.normal_tensor({3, 5, 6, 7});
+  for (const std::string name : {"a.nii", "a.nii.gz"}) {
+    write_displacements(folder / name, field);
+    // ITK takes the numbers of intent 1007 as they are, along left, posterior, superior.
+    const auto stored = read_nifti_vectors(folder / name);
+    EXPECT_TRUE(torch::equal(stored.vectors[0], -field.mm[0]));
+    EXPECT_TRUE(torch::equal(stored.vectors[1], -field.mm[1]));
+    EXPECT_TRUE(torch::equal(stored.vectors[2], field.mm[2]));
+    const auto map = read_spatial_map(folder / name);
+    EXPECT_FALSE(map.is_affine());
+    for (const Point& at : {Point{-17, 3, 2}, Point{-15.5, 2.25, 1.5}, Point{90, 0, 0}})
+      EXPECT_EQ(map(at), SpatialMap(field)(at));
+  }
+  write_itk_transform(folder / "b.tfm", identity_affine());
+  EXPECT_TRUE(read_spatial_map(folder / "b.tfm").is_affine());
+}
+
+TEST(TransformFile, VectorsOfAnotherKindAreRefused) {
+  TemporaryFolder folder;
+  const auto text = [&](const std::string& name) -> std::string {
+    try {
+      read_spatial_map(folder / name);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const auto vectors = torch::zeros({3, 4, 4, 4});
+  write_nifti_vectors(folder / "truth.nii.gz", vectors, identity_affine(), "mm, x y z, RAS");
+  EXPECT_NE(text("truth.nii.gz").find("vectors along RAS ('mm, x y z, RAS'); expected"),
+            std::string::npos);
+  write_nifti(folder / "one.nii", {vectors[0], identity_affine(), "1"}, "one number a voxel");
+  EXPECT_NE(text("one.nii").find("expected three numbers a voxel, [i,j,k,1,3]"), std::string::npos);
+  auto infinite = vectors.clone();
+  infinite[1][2][2][2] = std::numeric_limits<float>::infinity();
+  write_nifti_vectors(folder / "inf.nii", infinite, identity_affine(), "displacements");
+  EXPECT_NE(text("inf.nii").find("displacements that are not finite"), std::string::npos);
+  EXPECT_THROW(read_volume(folder / "truth.nii.gz"), Error);  // five dimensions
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ for pieces in triplets patches; do
   works "$SCINTIGEN" train siamese cohort_$pieces --patches 200 --steps 2 --threads 1 --out features_$pieces
 
   # One file; each switch makes another volume, on the same grid, and the same twice.
-  for switch in '' --blend '--smooth-mm 6' '--match histogram' '--match mean'; do
+  for switch in '' --stacked '--smooth-mm 6' '--match histogram' '--match mean'; do
     name=single_$pieces$(echo "$switch" | tr -d ' ')
     # shellcheck disable=SC2086
     works translate --input "$t1" --mask "$mask" $switch --out "$name"

@@ -100,7 +100,7 @@ refuses 'exists already' translate --input "$t1,$pet" --out single
 refuses '--score needs a --cohort' translate --input "$t1,$pet" --score --out other
 refuses '--prepared: a cohort is made of the people of one' translate --input "$t1,$pet" --prepared --out other
 refuses '--counts none has no unit' translate --input "$t1,$pet" --counts none --level 3 --out other
-refuses '--blend: slices of pix2pix do not overlap' translate --input "$t1,$pet" --blend --out other
+refuses '--stacked: slices of pix2pix do not overlap' translate --input "$t1,$pet" --stacked --out other
 refuses '--match histogram: this run does not say' translate --input "$t1,$pet" --match histogram --out other
 refuses 'no such folder' "$SCINTIGEN" translate --run nowhere --input "$t1" --out other
 [ ! -e other ] || fail "a refusal left a folder"
