@@ -151,31 +151,37 @@ double chance_of_hit(const Clusters& clusters, const torch::Tensor& mask,
   const int64_t depth = inside.size(0), height = inside.size(1), width = inside.size(2);
   const auto places = voxels_of(inside);
   require(!places.empty() && draws > 0, "detection: an empty mask or no draws");
-  const auto all = members(clusters);
+  // Each cluster's voxels around its middle.
+  auto all = members(clusters);
+  for (auto& cluster : all) {
+    Voxel centre{};
+    for (size_t axis = 0; axis < 3; ++axis) {
+      double sum = 0;
+      for (const auto& voxel : cluster) sum += static_cast<double>(voxel[axis]);
+      centre[axis] = std::llround(sum / static_cast<double>(cluster.size()));
+    }
+    for (auto& voxel : cluster)
+      for (size_t axis = 0; axis < 3; ++axis) voxel[axis] -= centre[axis];
+  }
   int64_t hits = 0;
+  std::vector<Voxel> moved;
   for (int64_t draw = 0; draw < draws; ++draw) {
     Random random(seed, "random clusters", static_cast<uint64_t>(draw));
-    bool hit = false;
     for (const auto& cluster : all) {
       const auto& place =
           places[static_cast<size_t>(random.integer(0, static_cast<int64_t>(places.size()) - 1))];
-      Voxel centre{};
-      for (size_t axis = 0; axis < 3; ++axis) {
-        double sum = 0;
-        for (const auto& voxel : cluster) sum += static_cast<double>(voxel[axis]);
-        centre[axis] = std::llround(sum / static_cast<double>(cluster.size()));
-      }
-      std::vector<Voxel> moved;
+      moved.clear();
       for (const auto& voxel : cluster) {
-        const Voxel to{voxel[0] + place[0] - centre[0], voxel[1] + place[1] - centre[1],
-                       voxel[2] + place[2] - centre[2]};
+        const Voxel to{voxel[0] + place[0], voxel[1] + place[1], voxel[2] + place[2]};
         if (to[0] >= 0 && to[0] < depth && to[1] >= 0 && to[1] < height && to[2] >= 0 &&
             to[2] < width && in[(to[0] * height + to[1]) * width + to[2]])
           moved.push_back(to);
       }
-      hit = hit || target.hit_by(moved);
+      if (target.hit_by(moved)) {
+        ++hits;
+        break;
+      }
     }
-    hits += hit;
   }
   return static_cast<double>(hits) / static_cast<double>(draws);
 }

@@ -231,5 +231,28 @@ TEST(Clusters, LieAtTheSamePlaceOnAnotherGrid) {
                  "clusters: the map to their space is singular");
 }
 
+TEST(Clusters, GoThroughADeformation) {
+  const auto grid = centred_grid(40, 40, 40, 2);
+  auto scores = empty_volume(grid, "1");
+  scores.voxels.slice(0, 18, 22).slice(1, 10, 14).slice(2, 25, 29).fill_(5);
+  const auto clusters = find_clusters(scores, {Direction::kAbove, 2, 0});
+  ASSERT_EQ(clusters.found.size(), 1);
+  // Towards the scores every place near the cluster moves by (4, -2, 0); outside the field none does.
+  Displacements field{torch::zeros({3, 20, 20, 20}), centred_grid(20, 20, 20, 4).voxel_to_world};
+  auto inner = field.mm.slice(1, 2, -2).slice(2, 2, -2).slice(3, 2, -2);
+  inner[0].fill_(4);
+  inner[1].fill_(-2);
+  for (int64_t c = 0; c < 3; ++c)  // no step to fold at
+    gaussian_blur(field.mm[c].data_ptr<float>(), 20, 20, 20, {1.5, 1.5, 1.5});
+  const auto moved = clusters_on(clusters, grid, grid, SpatialMap(field));
+  ASSERT_EQ(moved.found.size(), 1);
+  const auto &was = clusters.found[0], &is = moved.found[0];
+  EXPECT_NEAR(is.centre_mm[0], was.centre_mm[0] - 4, 0.1);
+  EXPECT_NEAR(is.centre_mm[1], was.centre_mm[1] + 2, 0.1);
+  EXPECT_NEAR(is.centre_mm[2], was.centre_mm[2], 0.1);
+  EXPECT_EQ(is.voxels, was.voxels);  // two and one voxels aside
+  EXPECT_DOUBLE_EQ(is.volume_ml, was.volume_ml);
+}
+
 }  // namespace
 }  // namespace scintigen

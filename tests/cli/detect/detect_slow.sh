@@ -96,6 +96,14 @@ read -r there voxels <<<"$(first own/sub-009/sub-009_clusters.tsv)"
 read -r here same <<<"$(first own/sub-009/sub-009_space-native_clusters.tsv)"
 awk -v a="$there" -v b="$here" 'BEGIN { exit (b - a - 8)^2 > 1e-4 }' || fail "$there mm in the template, $here mm in the own space"
 [ "$voxels" = "$same" ] || fail "$voxels voxels in the template, $same in the own space"
+# Displacements of another convention beside that map are not taken for its deformation.
+warp=prepared/transforms/sub-009/sub-009_spect_from-template_warp.nii.gz
+cp "$(find . -name '*_warp.nii.gz' | head -n 1)" "$warp"
+status=0
+own --participants sub-009 --out strange 2>strange.err || status=$?
+[ "$status" = 1 ] || fail "expected exit status 1, found $status"
+has "vectors along RAS ('mm, x y z, RAS; see truth.json'); expected displacements along LPS" strange.err
+rm "$warp"
 status=0
 own --participants sub-008,sub-009 --out some 2>some.err || status=$?
 [ "$status" = 1 ] || fail "expected exit status 1, found $status"

@@ -65,3 +65,24 @@ works "$SCINTIGEN" prepare scans --space template --participants 001 --grid made
 cmp made/template/sub-001/sub-001_space-template_T1w.nii same/template/sub-001/sub-001_space-template_T1w.nii
 works "$SCINTIGEN" prepare scans --space template --grid made/template/sub-001/sub-001_space-template_T1w.nii --out dry --dry-run
 has 'template at 40 x 48 x 39 voxels of 4 x 4 x 4 mm' works.err
+
+# --template-fit deformable: a displacement field, other voxels in template space, the same in native space; affine takes it away again
+deformable() { "$SCINTIGEN" prepare scans --participants 001 --space native,template --modalities T1w "${grid[@]}" "$@"; }
+works deformable --template-fit deformable --out deformed
+warp=deformed/transforms/sub-001/sub-001_T1w_from-template_warp.nii.gz
+[ -s "$warp" ] || fail "no $warp"
+has '"least_jacobian"' deformed/patients/sub-001.json
+has 'through the deformation to the template' deformed/patients/sub-001.json
+works deformable --out straight
+[ ! -e "straight/transforms/sub-001/${warp##*/}" ] || fail "an affine map with displacements"
+t1=sub-001/sub-001_space-
+cmp deformed/native/${t1}native_T1w.nii straight/native/${t1}native_T1w.nii
+! cmp -s deformed/template/${t1}template_T1w.nii straight/template/${t1}template_T1w.nii || fail "the deformation changed nothing"
+works deformable --out deformed
+[ ! -e "$warp" ] || fail "displacements of an earlier run are left"
+cmp deformed/template/${t1}template_T1w.nii straight/template/${t1}template_T1w.nii
+printf 'participant_id\tmodality\tfile\nsub-1\tpet\t%s\n' "$(find scans/sub-001 -name '*_pet.nii.gz' | head -n 1)" >pet_alone.tsv
+status=0
+"$SCINTIGEN" prepare --table pet_alone.tsv --modalities pet --space template --template-fit deformable --out alone 2>alone.err || status=$?
+[ "$status" != 0 ] || fail "deformed without a T1"
+grep -q 'deformable: sub-1 has no T1w, only pet to begin with' alone.err alone/skipped.tsv || fail "no word of the missing T1: $(cat alone.err)"
