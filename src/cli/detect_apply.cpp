@@ -41,11 +41,15 @@ class DetectApply : public Command {
     require(output_.p_value == 1 || detector.folds > 0,
             "--p-value {}: this detector has no p-values; fit it with --folds", output_.p_value);
     const auto cohort = read_volume_cohort(cohort_);
+    require(cohort.template_fit == detector.template_fit,
+            "{}: prepared with --template-fit {}, the detector's controls with {}; prepare them "
+            "alike",
+            cohort_, cohort.template_fit, detector.template_fit);
     if (participants_.empty()) participants_ = cohort.participants();
     RunRecord record(out_, "detect apply", command_line, *this);
     record.add_input(std::filesystem::path(detector_) / "detector.json");
     record.add_input(cohort.folder / "volumes.tsv");
-    const DetectionWriter writer(output_, out_, cohort.space, *this);
+    const DetectionWriter writer(output_, out_, cohort, *this);
     const auto rounds = (participants_.size() + kAtOnce - 1) / kAtOnce;
     Progress progress("detect apply", static_cast<int64_t>(rounds * detector.planes.size()),
                       "plane");
@@ -112,7 +116,7 @@ CommandEntry detect_apply_command() {
       "first. With `--native` clusters, table and map are also in the person's own space, as "
       "`ID_space-native_*`, for `scintigen export --format dicom` too. The scans must be prepared "
       "as the controls "
-      "were: same space, grid and scaling. Research software: not for diagnosis.",
+      "were: same space, template fit, grid and scaling. Research software: not for diagnosis.",
       "scintigen detect apply prepared/template --detector detector --participants sub-P01 "
       "--native prepared/native --out found",
       [] { return std::unique_ptr<Command>(new DetectApply); }};

@@ -68,7 +68,7 @@ class DetectBaseline : public Command {
     RunRecord record(out_, "detect baseline", command_line, *this);
     record.add_input(cohort.folder / "volumes.tsv");
     if (!pseudo_normal_.empty()) record.add_input(pseudo_normal_);
-    const DetectionWriter writer(output_, out_, cohort.space, *this);
+    const DetectionWriter writer(output_, out_, cohort, *this);
     const int64_t skipped = method_ == "mahalanobis" ? by_latents(cohort, controls, writer, record)
                                                      : by_images(cohort, controls, writer);
     require(skipped < static_cast<int64_t>(participants_.size()), "{}: nobody could be scored",

@@ -120,8 +120,12 @@ struct DetectionWriter::OwnSpace {
 };
 
 DetectionWriter::DetectionWriter(const DetectionSettings& settings, fs::path out,
-                                 const std::string& space, Settings& all_settings)
-    : settings_(settings), out_(std::move(out)), all_settings_(all_settings) {
+                                 const VolumeCohort& cohort, Settings& all_settings)
+    : settings_(settings),
+      out_(std::move(out)),
+      all_settings_(all_settings),
+      deformed_(cohort.template_fit == "deformable") {
+  const auto& space = cohort.space;
   if (!settings.native.empty()) {
     native_ = read_volume_cohort(settings.native);
     require(native_->space == "native" && space == "template",
@@ -153,9 +157,14 @@ DetectionWriter::OwnSpace DetectionWriter::own_space(const std::string& id) cons
   OwnSpace own;
   own.anatomy = {map_voxels(*native_, row), native_->volumes[row].grid.voxel_to_world, "1"};
   SpatialMap from_template = read_transform(files.front());
-  // Where `prepare --template-fit deformable` made it, a point goes through the displacements first.
   const auto warp = fs::path(files.front()).replace_extension().string() + "_warp.nii.gz";
-  if (fs::exists(warp)) from_template = compose(from_template, read_spatial_map(warp));
+  require(fs::exists(warp) == deformed_,
+          "--native {}: {} is {}, but the scored scans were prepared with --template-fit {}; name "
+          "the native folder of the same preparation",
+          settings_.native, warp, deformed_ ? "not there" : "there",
+          deformed_ ? "deformable" : "affine");
+  // A point goes through the displacements first.
+  if (deformed_) from_template = compose(from_template, read_spatial_map(warp));
   own.to_template = inverse(from_template);
   return own;
 }

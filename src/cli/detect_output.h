@@ -38,9 +38,10 @@ struct DetectionMaps {
 
 class DetectionWriter {
  public:
-  /// throws  Error: --native is no native cohort, or `space` is not the template's
+  /// `cohort`: of the scans that are scored. throws  Error: --native is no native cohort, or they are
+  /// not in template space
   DetectionWriter(const DetectionSettings& settings, std::filesystem::path out,
-                  const std::string& space, Settings& all_settings);
+                  const VolumeCohort& cohort, Settings& all_settings);
 
   /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p (what there is), ID_clusters.nii.gz, ID_clusters.tsv;
   /// with --native the same as ID_space-native_*; overlay_*.png and report.html. Clusters are of z
@@ -59,6 +60,7 @@ class DetectionWriter {
   std::filesystem::path out_;
   Settings& all_settings_;
   std::optional<VolumeCohort> native_;
+  bool deformed_;  ///< the way to the template has displacements
   std::optional<LabelImage> atlas_;
 };
 

@@ -265,7 +265,7 @@ Json Translate::about(RunRecord& record) const {
           {"SmoothingFwhm_mm", smoothing_mm()},
           {"Match", asked_.match},
           {"Inference",
-           {{"Blend", ensemble_.front().method() == "cyclegan" && !asked_.stacked},
+           {{"Stacked", asked_.stacked},
             {"Dropout", inference_.dropout},
             {"BatchStatistics", inference_.batch_statistics},
             {"Samples", inference_.samples},
@@ -319,7 +319,7 @@ int Translate::run(const std::vector<std::string>& command_line) {
               "beyond_training", "neighbour_difference", "warnings"},
              {}};
   Table skipped{"skipped.tsv", {"participant_id", "reason"}, {}};
-  VolumeCohort synthetic{out, "synthetic " + cohort.name, cohort.space, {}, {}};
+  VolumeCohort synthetic{out, "synthetic " + cohort.name, cohort.space, cohort.template_fit, {}, {}};
   Progress progress("translate", static_cast<int64_t>(people.size()), "volume");
   for (const auto& id : people) {
     if (stop_requested()) break;

@@ -105,6 +105,10 @@ VolumeCohort read_volume_cohort(const std::filesystem::path& folder) {
             key);
     *into = json[key].get<std::string>();
   }
+  const auto fit = json.value("template_fit", Json("affine"));  // of older cohorts
+  require(fit == "affine" || fit == "deformable",
+          "{}: template_fit {}; expected affine or deformable", description.string(), fit.dump());
+  cohort.template_fit = fit.get<std::string>();
   cohort.table = read_table(folder / "volumes.tsv");
   for (size_t row = 0; row < cohort.table.rows.size(); ++row)
     cohort.volumes.push_back(volume_of(cohort, row));
@@ -154,7 +158,7 @@ void write_volume_cohort(const VolumeCohort& cohort, const Table& more,
     table.add_row(std::move(cells));
   }
   write_table(cohort.folder / "volumes.tsv", table);
-  const Json description = {{"format", kFormat},
+  Json description = {{"format", kFormat},
                             {"format_version", kFormatVersion},
                             {"name", cohort.name},
                             {"space", cohort.space},
@@ -163,6 +167,7 @@ void write_volume_cohort(const VolumeCohort& cohort, const Table& more,
                             {"orientation", "voxel axes nearest to right, anterior, superior"},
                             {"undo_scaling", "stored * slope + intercept is in unit"},
                             {"provenance", Json::parse(provenance_json)}};
+  if (cohort.space == "template") description["template_fit"] = cohort.template_fit;
   write_file(cohort.folder / "volumes.json",
              description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }

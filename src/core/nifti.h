@@ -44,8 +44,8 @@ void write_nifti(const std::filesystem::path& path, const Volume& volume,
                  const std::string& description, int form_code = 1,
                  NiftiNumber number = NiftiNumber::kFloat32);
 
-/// Writes a vector at each voxel: `vectors` float32 [3,D,H,W], mm along x, y, z of the world
-/// (RAS+), as NIfTI's fifth dimension with intent code 1007 (vector).
+/// Writes a vector at each voxel: `vectors` float32 [3,D,H,W], as given, as NIfTI's fifth dimension
+/// with intent code 1007 (vector). Which way x, y, z point is the caller's to say in `description`.
 void write_nifti_vectors(const std::filesystem::path& path, const torch::Tensor& vectors,
                          const Affine& voxel_to_world, const std::string& description,
                          int form_code = 1);

@@ -13,9 +13,8 @@
 namespace scintigen {
 namespace {
 
-// With a step of 0.75 the fixed point converges where the map stretches up to 2.6 times.
-constexpr double kStep = 0.75, kCloseEnough_mm = 1e-3;
-constexpr int kMostRounds = 200;
+constexpr double kStep = 0.75, kLeastStep = 0.05, kCloseEnough_mm = 1e-3;
+constexpr int kMostRounds = 3000;  // a place that is compressed to a hundredth takes so many
 
 void check(const Displacements& field) {
   require(field.mm.defined() && field.mm.dim() == 4 && field.mm.size(0) == 3 &&
@@ -29,8 +28,8 @@ void check(const Displacements& field) {
 /// Reads a field at places of its world.
 class FieldReader {
  public:
-  explicit FieldReader(const Displacements& field)
-      : to_voxel_(inverse(field.voxel_to_world)),
+  FieldReader(const Displacements& field, const Affine& to_voxel)
+      : to_voxel_(to_voxel),
         mm_(field.mm.data_ptr<float>()),
         n_{field.mm.size(3), field.mm.size(2), field.mm.size(1)} {}
 
@@ -66,7 +65,7 @@ class FieldReader {
   }
 
  private:
-  Affine to_voxel_;
+  const Affine& to_voxel_;
   const float* mm_;
   std::array<int64_t, 3> n_;
 };
@@ -76,15 +75,20 @@ Point sum_of(const Point& a, const Point& b) { return {a[0] + b[0], a[1] + b[1],
 /// d' at `world` with world + d' + d(world + d') = world; false where it does not settle.
 bool inverse_at(const FieldReader& field, const Point& world, Point& found) {
   found = {0, 0, 0};
+  Point last{};  // step that led here
+  double step = kStep, before = 0;
   for (int round = 0; round < kMostRounds; ++round) {
     const Point there = field.at(sum_of(world, found));
-    double off = 0;
-    for (size_t c = 0; c < 3; ++c) {
-      const double error = found[c] + there[c];
-      off = std::max(off, std::abs(error));
-      found[c] -= kStep * error;
-    }
+    const Point error = sum_of(found, there);
+    const double off = std::max({std::abs(error[0]), std::abs(error[1]), std::abs(error[2])});
     if (off < kCloseEnough_mm) return true;
+    if (round > 0 && off > before && step > kLeastStep) {  // stretched: too far
+      step /= 2;
+      for (size_t c = 0; c < 3; ++c) found[c] -= last[c] / 2, last[c] /= 2;
+      continue;
+    }
+    before = off;
+    for (size_t c = 0; c < 3; ++c) last[c] = -step * error[c], found[c] += last[c];
   }
   return false;
 }
@@ -94,18 +98,20 @@ bool inverse_at(const FieldReader& field, const Point& world, Point& found) {
 Grid Displacements::grid() const { return {mm.size(3), mm.size(2), mm.size(1), voxel_to_world}; }
 
 Point Displacements::operator()(const Point& at) const {
-  return sum_of(at, FieldReader(*this).at(at));
+  const Affine to_voxel = inverse(voxel_to_world);
+  return sum_of(at, FieldReader(*this, to_voxel).at(at));
 }
 
 Displacements inverse(const Displacements& field) {
   check(field);
   require(torch::isfinite(field.mm).all().item<bool>(), "displacements: not finite");
-  const FieldReader reader(field);
+  const Affine to_voxel = inverse(field.voxel_to_world);
+  const FieldReader reader(field, to_voxel);
   const Grid grid = field.grid();
   Displacements result{torch::empty_like(field.mm), field.voxel_to_world};
   float* const out = result.mm.data_ptr<float>();
   const int64_t whole = grid.voxels();
-  std::atomic<int64_t> unsettled{-1};
+  std::atomic<int64_t> unsettled{whole};
   at::parallel_for(0, grid.nk * grid.nj, 8, [&](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line)
       for (int64_t i = 0; i < grid.ni; ++i) {
@@ -113,13 +119,18 @@ Displacements inverse(const Displacements& field) {
             grid.voxel_to_world, {static_cast<double>(i), static_cast<double>(line % grid.nj),
                                   static_cast<double>(line / grid.nj)});
         Point found;
-        if (!inverse_at(reader, world, found)) unsettled = line * grid.ni + i;
+        if (!inverse_at(reader, world, found)) {
+          const int64_t here = line * grid.ni + i;
+          int64_t first = unsettled;
+          while (here < first && !unsettled.compare_exchange_weak(first, here)) {
+          }
+        }
         for (size_t c = 0; c < 3; ++c)
           out[static_cast<int64_t>(c) * whole + line * grid.ni + i] = static_cast<float>(found[c]);
       }
   });
   const int64_t where = unsettled;
-  if (where >= 0) {
+  if (where < whole) {
     const auto world = transform_point(
         grid.voxel_to_world,
         {static_cast<double>(where % grid.ni), static_cast<double>(where / grid.ni % grid.nj),
@@ -168,7 +179,8 @@ SpatialMap::SpatialMap(const Affine& map) : affines_{map} {}
 
 SpatialMap::SpatialMap(Displacements field) : affines_{identity_affine(), identity_affine()} {
   check(field);
-  fields_.push_back(std::make_shared<const Displacements>(std::move(field)));
+  const Affine to_voxel = inverse(field.voxel_to_world);
+  fields_.push_back({std::make_shared<const Field>(Field{std::move(field), to_voxel}), nullptr});
 }
 
 Affine SpatialMap::affine() const {
@@ -179,8 +191,11 @@ Affine SpatialMap::affine() const {
 
 Point SpatialMap::operator()(const Point& at) const {
   Point moved = transform_point(affines_.front(), at);
-  for (size_t step = 0; step < fields_.size(); ++step)
-    moved = transform_point(affines_[step + 1], (*fields_[step])(moved));
+  for (size_t step = 0; step < fields_.size(); ++step) {
+    const auto& field = *fields_[step].forward;
+    const FieldReader reader(field.displacements, field.to_voxel);
+    moved = transform_point(affines_[step + 1], sum_of(moved, reader.at(moved)));
+  }
   return moved;
 }
 
@@ -197,8 +212,14 @@ SpatialMap inverse(const SpatialMap& map) {
   std::reverse(turned.affines_.begin(), turned.affines_.end());
   for (auto& step : turned.affines_) step = inverse(step);
   std::reverse(turned.fields_.begin(), turned.fields_.end());
-  for (auto& field : turned.fields_)
-    field = std::make_shared<const Displacements>(inverse(*field));
+  for (auto& field : turned.fields_) {
+    if (!field.backward) {
+      const auto& [displacements, to_voxel] = *field.forward;
+      field.backward = std::make_shared<const SpatialMap::Field>(
+          SpatialMap::Field{inverse(displacements), to_voxel});
+    }
+    std::swap(field.forward, field.backward);
+  }
   return turned;
 }
 

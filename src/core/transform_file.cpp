@@ -18,6 +18,7 @@ namespace scintigen {
 namespace {
 
 constexpr uint64_t kLargestFile = 65536;
+constexpr int kNiftiVectors = 1007;
 constexpr const char* kItkFirstLine = "#Insight Transform File V1.0";
 
 /// RAS+ to LPS+ and back: the signs of x and y change.
@@ -164,6 +165,9 @@ SpatialMap read_spatial_map(const std::filesystem::path& path) {
   };
   if (!ends(".nii") && !ends(".nii.gz")) return read_transform(path);
   const auto read = read_nifti_vectors(path);
+  require(read.intent == kNiftiVectors,
+          "{}: NIfTI intent {}; expected {} (vectors along LPS, as ITK and `prepare` write them)",
+          path.string(), read.intent, kNiftiVectors);
   require(read.description.find("RAS") == std::string::npos,
           "{}: vectors along RAS ('{}'); expected displacements along LPS, as ITK and `prepare` "
           "write them",

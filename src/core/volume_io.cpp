@@ -270,6 +270,7 @@ struct Opened {
   std::vector<int64_t> shape;  // i, j, k
   Affine voxel_to_world;
   std::string description;
+  int intent = 0;
   int64_t voxels() const { return shape[0] * shape[1] * shape[2]; }
 };
 
@@ -296,6 +297,9 @@ Opened open_header(const std::filesystem::path& path, NiftiHeader judged, ByteSt
   const auto* const words =
       reinterpret_cast<const char*>(header.data()) + (opened.judged.version == 2 ? 240 : 148);
   opened.description = std::string(words, strnlen(words, 80));
+  opened.intent = opened.judged.version == 2
+                      ? load<int32_t>(header.data() + 504, opened.judged.swapped)
+                      : load<int16_t>(header.data() + 68, opened.judged.swapped);
   std::vector<std::string> strange;
   opened.voxel_to_world = choose_affine(opened.placement, shape, where, strange);
   for (const auto& note : strange) {
@@ -341,6 +345,7 @@ VectorVolume read_nifti_vectors(const std::filesystem::path& path) {
   VectorVolume read;
   read.voxel_to_world = opened.voxel_to_world;
   read.description = opened.description;
+  read.intent = opened.intent;
   read.vectors = torch::empty({3, shape[2], shape[1], shape[0]}, torch::kFloat);
   read_numbers(stream, opened, 3 * opened.voxels(), read.vectors.data_ptr<float>(), path.string());
   return read;
@@ -357,7 +362,9 @@ Volume map_volume(const std::filesystem::path& path) {
   auto header = check_nifti(path);
   ByteStream stream(path);
   const auto opened = open_header(path, std::move(header), stream, nullptr);
-  const auto& [judged, placement, shape, voxel_to_world, words] = opened;
+  const auto& judged = opened.judged;
+  const auto& placement = opened.placement;
+  const auto& shape = opened.shape;
   constexpr int kFloat32 = 16;
   require(judged.datatype == kFloat32 && !judged.swapped && placement.slope == 1 &&
               placement.intercept == 0 && placement.voxel_offset % 4 == 0 &&
@@ -367,7 +374,7 @@ Volume map_volume(const std::filesystem::path& path) {
           path.string());
   const int64_t before = placement.voxel_offset / 4;
   Volume volume;
-  volume.voxel_to_world = voxel_to_world;
+  volume.voxel_to_world = opened.voxel_to_world;
   volume.voxels =
       at::from_file(path.string(), /*shared=*/false, before + opened.voxels(), torch::kFloat)
           .narrow(0, before, opened.voxels())

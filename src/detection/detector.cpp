@@ -70,6 +70,7 @@ Detector begin_detector(const std::filesystem::path& folder, const PatchAutoenco
     HeldOutScorer(static_cast<int64_t>(controls.participants.size()), kPatchLatents,
                   settings.one_class, settings.folds);
   auto description = describe(controls, patches, settings);
+  description["template_fit"] = cohort.template_fit;
   description["key"] = key_of(network, controls, description);
   const auto path = folder / "detector.json";
   if (std::filesystem::exists(path)) {
@@ -105,6 +106,7 @@ Detector read_detector(const std::filesystem::path& folder) {
     detector.patches.clip_percent = json.at("clip_percent").get<double>();
     detector.controls = json.at("controls").get<int64_t>();
     detector.folds = json.at("folds").get<int64_t>();
+    detector.template_fit = json.value("template_fit", "affine");  // of older detectors
     detector.planes = json.at("planes").get<std::vector<int64_t>>();
     detector.key = json.at("key").get<std::string>();
     detector.quality = control_quality_of(json.at("quality"));

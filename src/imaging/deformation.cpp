@@ -29,8 +29,7 @@ constexpr double kWorthGoingOn = 1e-4;                   // rise of the similari
 constexpr int kPatience = 6;                             // ... so many steps
 constexpr double kFlat = 1e-3;      // of the variance: where there is less there is no structure
 constexpr double kAroundBrain_mm = 6;  // the brain's edge is structure, too
-constexpr double kRoom_mm = 8;         // around the box of template_grid(), to fade out in
-constexpr int64_t kFade = 4;           // voxels
+constexpr double kRoom_mm = 8;  // around the box of template_grid(), to fade out in
 constexpr double kLeastJacobian = 0.05, kOverlapLoss = 0.01;
 
 /// template_grid() with room around it.
@@ -101,13 +100,13 @@ torch::Tensor read_displaced(const torch::Tensor& fields, const torch::Tensor& u
   return result;
 }
 
-/// 0 at the faces, 1 from kFade voxels inside them.
-torch::Tensor fade(const torch::Tensor& like) {
+/// 0 at the faces, 1 from kRoom_mm inside them.
+torch::Tensor fade(const torch::Tensor& like, double spacing_mm) {
   auto window = torch::ones_like(like);
   for (int64_t dimension = 0; dimension < 3; ++dimension) {
     const int64_t n = like.size(dimension);
     const auto from_face = torch::minimum(torch::arange(n), n - 1 - torch::arange(n));
-    auto ramp = (from_face.to(torch::kFloat) / static_cast<double>(kFade)).clamp_max(1);
+    auto ramp = (from_face.to(torch::kFloat) * (spacing_mm / kRoom_mm)).clamp_max(1);
     std::vector<int64_t> shape(3, 1);
     shape[static_cast<size_t>(dimension)] = n;
     window *= ramp.view(shape);
@@ -124,7 +123,7 @@ class LocalCorrelation {
     fixed_ = fixed * scale_;
     mean_ = blurred(fixed_, kWindow);
     variance_ = blurred(fixed_ * fixed_, kWindow) - mean_ * mean_;
-    total_ = where.sum().item<double>();
+    total_ = where.sum(torch::kDouble).item<double>();
   }
 
   /// Mean in `where` and, at each voxel, its rise along i, j, k of the moving image.
@@ -137,7 +136,7 @@ class LocalCorrelation {
     const auto force =
         2 * both / spread * ((fixed_ - mean_) - slope * (moving - mean)) * where_;
     along = rise_along(moving) * force;
-    return (both * both / spread * where_).sum().item<double>() / total_;
+    return (both * both / spread * where_).sum(torch::kDouble).item<double>() / total_;
   }
 
  private:
@@ -170,9 +169,9 @@ struct LevelFit {
 
 /// Climbs from `u`.
 LevelFit climb(const torch::Tensor& fixed, const torch::Tensor& moving, const torch::Tensor& where,
-               const torch::Tensor& u, int most_steps) {
+               const torch::Tensor& u, const Level& level) {
   const LocalCorrelation correlation(fixed, where);
-  const auto window = fade(fixed);
+  const auto window = fade(fixed, level.spacing_mm);
   const double scale = 1 / std::max(moving.masked_select(where > 0).std().item<double>(), 1e-12);
   const auto scaled = (moving * scale).unsqueeze(0).contiguous();
   torch::Tensor along;
@@ -181,7 +180,7 @@ LevelFit climb(const torch::Tensor& fixed, const torch::Tensor& moving, const to
   fit.u = u;
   double now = fit.after = correlation.rise(read_displaced(scaled, u).squeeze(0), along);
   double step = kLargestStep, marked = now;
-  for (int round = 1; round <= most_steps && step >= kLeastStep; ++round) {
+  for (int round = 1; round <= level.most_steps && step >= kLeastStep; ++round) {
     auto v = blurred(along, kStepSmoothing) * window;
     const double largest = v.pow(2).sum(0).max().sqrt().item<double>();
     if (!(largest > 0)) break;
@@ -210,17 +209,27 @@ double overlap(const Volume& template_brain, const Volume& brain, const Grid& gr
   return dice(wanted.voxels > 0, found.voxels > 0);
 }
 
-std::string doubt_about(const Deformation& found) {
+bool can_be_inverted(const Displacements& field) {
+  try {
+    inverse(field);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string deformation_doubt(const Deformation& found) {
   if (found.least_jacobian < kLeastJacobian)
     return fmt::format("it folds or nearly: least Jacobian {:.2f}, expected {:g} or more",
                        found.least_jacobian, kLeastJacobian);
   if (found.overlap_after < found.overlap_before - kOverlapLoss)
     return fmt::format("the brains overlap less with it (Dice {:.3f}) than without ({:.3f})",
                        found.overlap_after, found.overlap_before);
+  if (!can_be_inverted(found.field)) return "it cannot be inverted";
   return "";
 }
-
-}  // namespace
 
 Deformation deform_to_template(const Volume& template_head, const Volume& template_brain,
                                const Volume& t1, const Volume& brain,
@@ -243,7 +252,7 @@ Deformation deform_to_template(const Volume& template_head, const Volume& templa
     const auto fit = climb(on_level(template_head, grid, identity_affine()),
                            on_level(t1, grid, template_to_t1),
                            resample(around, grid, identity_affine(), Interpolation::kLinear).voxels,
-                           u, level.most_steps);
+                           u, level);
     u = fit.u;
     found.similarity_before = fit.without;
     found.similarity_after = fit.after;
@@ -260,18 +269,18 @@ Deformation deform_to_template(const Volume& template_head, const Volume& templa
     found.overlap_after = overlap(template_brain, brain, grid,
                                   compose(SpatialMap(template_to_t1), SpatialMap(found.field)));
   }
-  found.doubt = doubt_about(found);
+  found.doubt = deformation_doubt(found);
   return found;
 }
 
 nlohmann::ordered_json deformation_record(const Deformation& found) {
   nlohmann::ordered_json record = {
-      {"similarity", {{"before", found.similarity_before}, {"after", found.similarity_after}}},
-      {"brain_overlap", {{"before", found.overlap_before}, {"after", found.overlap_after}}},
-      {"least_jacobian", found.least_jacobian},
-      {"largest_mm", found.largest_mm},
-      {"mean_mm", found.mean_mm}};
-  if (!found.doubt.empty()) record["doubtful"] = found.doubt;
+      {"similarity", {{"before", found.similarity_before}, {"after", found.similarity_after}}}};
+  if (found.overlap_after > 0)
+    record["brain_overlap"] = {{"before", found.overlap_before}, {"after", found.overlap_after}};
+  record["least_jacobian"] = found.least_jacobian;
+  record["largest_mm"] = found.largest_mm;
+  record["mean_mm"] = found.mean_mm;
   return record;
 }
 

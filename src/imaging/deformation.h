@@ -27,15 +27,21 @@ struct Deformation {
 /// between their worlds.
 /// Maximises the squared local correlation (Gaussian window) by the greedy flow of Avants et al.
 /// 2008 (one direction): at 8, 4 and 2 mm, each step the smoothed gradient, composed, the whole
-/// smoothed again. Deterministic; the same numbers whatever the number of threads.
+/// smoothed again. The same numbers whatever the number of threads, but for the last bits of the
+/// similarity, which decides whether a step is taken.
 /// throws  Error: as resample(); grids that differ; a template without a brain
-/// Time    some 5 s of one processor; 150 MB
+/// Time    docs/results.md, "T1 onto the template"
 /// Checked tests/imaging/test_deformation.cpp: a known deformation of a phantom, one that is not
 ///         there, the Jacobian; experiments/template_fit on simulated people against their truth
 ///         and elastix (docs/results.md)
 Deformation deform_to_template(const Volume& template_head, const Volume& template_brain,
                                const Volume& t1, const Volume& brain,
                                const Affine& template_to_t1);
+
+/// Why it should not be used; empty: no reason. Sets nothing.
+/// A Jacobian below 0.05, brains that overlap less than without it (by over 0.01), a field that
+/// cannot be inverted.
+std::string deformation_doubt(const Deformation& found);
 
 /// Everything of it but the field, for a person's record.
 nlohmann::ordered_json deformation_record(const Deformation& found);

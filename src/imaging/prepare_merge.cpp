@@ -158,6 +158,7 @@ MergedPeople merge_cohort(const PreparePlan& plan) {
     cohort.folder = out / space;
     cohort.name = out.lexically_normal().filename().string();
     cohort.space = space;
+    cohort.template_fit = settings.template_fit;
     merged.more[space] = {"volumes.tsv", columns, {}};
   }
   for (const auto& patient : plan.patients) {

@@ -278,26 +278,27 @@ void Preparation::register_template() {
     write_transform(patient_.participant_id + "_" + first.source->modality + "_from-" + name,
                     (*found)->fixed_to_moving, name, first.source->modality);
   }
+  if (!affine_) return;
   // Of an earlier run with other settings: whoever reads these maps goes by what is there.
   std::filesystem::remove(warp_file());
-  if (!affine_) return;
   to_template_space_ = affine_->fixed_to_moving;
   template_doubt_ = doubt_of(*affine_, "to the template");
   if (settings_.template_fit == "deformable") deform_to_template_space();
 }
 
 void Preparation::deform_to_template_space() {
-  const auto& first = reference();
-  require(first.source->modality == "T1w",
-          "--template-fit deformable: {} has no T1w, only {} to begin with; leave the person out, "
-          "or take affine",
-          patient_.participant_id, first.source->modality);
+  const auto& first = reference();  // a T1w: plan_prepare() saw to that
   const auto found = deform_to_template(template_.brain->head, template_.brain->mask, first.volume,
                                         first.mask, affine_->fixed_to_moving);
   record_["template"]["deformation"] = deformation_record(found);
   if (!found.doubt.empty()) {
-    warnings_.push_back("template: deformation is doubtful: " + found.doubt);
-    if (template_doubt_.empty()) template_doubt_ = "deformation is doubtful: " + found.doubt;
+    const auto doubt = "deformation to the template is doubtful: " + found.doubt;
+    warnings_.push_back("template: " + doubt);
+    if (template_doubt_.empty()) {
+      template_doubt_ = doubt;
+      record_["template"]["doubtful"] = true;
+      record_["template"]["why"] = doubt;
+    }
   }
   to_template_space_ = compose(SpatialMap(affine_->fixed_to_moving), SpatialMap(found.field));
   write_displacements(warp_file(), found.field);

@@ -44,6 +44,8 @@ std::string problem_of(const PatientPlan& patient, const PrepareSettings& settin
       std::find(spaces.begin(), spaces.end(), "native") != spaces.end())
     return "no T1w, so there is no native space to bring the others to; --space template or acpc "
            "prepares them without; --registered if they lie on one grid already";
+  if (anatomies == 0 && settings.template_fit == "deformable")
+    return "no T1w, which --template-fit deformable needs; take affine, or leave the person out";
   return "";
 }
 
@@ -78,6 +80,14 @@ void check_settings_agree(const PrepareSettings& settings) {
   for (const int64_t side : settings.matrix)
     require(side >= 8 && side <= 1024, "--matrix: {}; expected 8 to 1024", side);
   check_grid(settings);
+  const auto scalings = parse_scaling(settings.scaling);
+  require(settings.template_fit == "affine" ||
+              std::find(settings.space.begin(), settings.space.end(), "template") !=
+                  settings.space.end() ||
+              std::any_of(scalings.begin(), scalings.end(),
+                          [](const auto& s) { return s.second == Scaling::kSuvr; }),
+          "--template-fit {}: nothing is brought to the template; add --space template",
+          settings.template_fit);
   for (const auto& modality : settings.modalities)
     require(is_modality(modality) && modality != "mask",
             "--modalities {}: expected T1w, T2w, FLAIR, pet or spect", modality);
@@ -154,8 +164,9 @@ void PrepareSettings::visit(SettingsVisitor& v) {
            "commissures, no change of size); comma between several"),
       space);
   v.visit(choice("template_fit",
-                 "how template space is reached: affine (size and pose), or deformable: each T1's "
-                 "folds and ventricles onto the template's, too (for detection; some 5 s a person)",
+                 "how template space is reached: affine (size and pose), or deformable: the shape of "
+                 "each T1's brain onto the template's, too (for detection; controls and patients "
+                 "alike)",
                  {"affine", "deformable"}),
           template_fit);
   v.visit(text("modalities", "what to prepare: T1w, T2w, FLAIR, pet, spect"), modalities);

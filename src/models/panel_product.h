@@ -20,9 +20,9 @@ constexpr int64_t kTile = 8;    ///< rows of a tile: with two registers a row, 1
 /// float32.
 bool panel_product_runs();
 
-/// Whether this processor multiplies bfloat16 faster than float32: AMD's with AVX-512 BF16. Intel's
-/// instruction takes as long as the two of float32 that it stands for, and float32 has the larger
-/// tiles (docs/performance.md).
+/// Whether this processor multiplies bfloat16 faster than float32: AMD's with AVX-512 BF16. On the
+/// Intel that was measured the instruction takes as long as four of float32, for twice the products
+/// (docs/performance.md); AMX and other processors' bfloat16 are not used.
 bool bfloat16_products_pay();
 
 /// Elements that count as one step of depth: bfloat16 is multiplied in pairs.

@@ -91,6 +91,35 @@ TEST(SpatialMap, ThereAndBack) {
   }
 }
 
+/// Two walls of width w squeeze what lies between them: the slope there is 1 - most.
+Displacements squeezed(double most) {
+  const Grid grid = centred_grid(120, 8, 8, 1);
+  Displacements field{torch::zeros({3, grid.nk, grid.nj, grid.ni}), grid.voxel_to_world};
+  for (int64_t i = 0; i < grid.ni; ++i) {
+    const double x = static_cast<double>(i) - 59.5, width = 12;
+    field.mm[0].select(2, i).fill_(-most * x * std::exp(-x * x / (2 * width * width)));
+  }
+  return field;
+}
+
+TEST(SpatialMap, WhatIsSqueezedToATenthOrStretchedTenTimesComesBack) {
+  const auto field = squeezed(0.9);
+  EXPECT_NEAR(least_jacobian(field), 0.1, 0.02);
+  const SpatialMap map(field), back = inverse(map), again = inverse(back);
+  double worst = 0, twice = 0;
+  for (double x = -55; x <= 55; x += 0.37) {
+    worst = std::max(worst, distance(map(back({x, 0, 0})), {x, 0, 0}));
+    twice = std::max(twice, distance(again({x, 0, 0}), map({x, 0, 0})));
+  }
+  EXPECT_LT(worst, 0.3);  // the inverse, ten times as steep there, is linear between voxels
+  EXPECT_EQ(twice, 0);    // the map itself
+  // Its displacements as a map of their own stretch ten times.
+  const auto stretched = inverse(field);
+  const SpatialMap turned = inverse(SpatialMap(stretched));
+  for (double x = -20; x <= 20; x += 1.7)
+    EXPECT_NEAR(turned({x, 0, 0})[0], map({x, 0, 0})[0], 0.3) << x;
+}
+
 TEST(SpatialMap, TheJacobianOfAKnownStretch) {
   // x -> x + 0.25 x along the second world axis, kept by a grid whose axes are exchanged.
   auto field = waves(0, {2, -1, 3});

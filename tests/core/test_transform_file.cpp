@@ -104,7 +104,7 @@ TEST(TransformFile, Refusals) {
   EXPECT_FALSE(std::filesystem::exists(folder / "b.tfm"));
 }
 
-TEST(TransformFile, DisplacementsAreWrittenAsItkReadsThemAndReadBack) {
+TEST(TransformFile, DisplacementsAreStoredAlongLpsAndReadBack) {
   TemporaryFolder folder;
   Displacements field{torch::zeros({3, 5, 6, 7}), identity_affine()};
   field.voxel_to_world[0][3] = -20;
@@ -142,6 +142,12 @@ TEST(TransformFile, VectorsOfAnotherKindAreRefused) {
             std::string::npos);
   write_nifti(folder / "one.nii", {vectors[0], identity_affine(), "1"}, "one number a voxel");
   EXPECT_NE(text("one.nii").find("expected three numbers a voxel, [i,j,k,1,3]"), std::string::npos);
+  // Another intent, as of a file whose vectors may point elsewhere.
+  write_displacements(folder / "a.nii", {vectors, identity_affine()});
+  auto bytes = bytes_of(folder / "a.nii");
+  bytes[68] = static_cast<char>(1006 & 0xff);
+  put_bytes(folder / "other.nii", bytes);
+  EXPECT_NE(text("other.nii").find("NIfTI intent 1006; expected 1007"), std::string::npos);
   auto infinite = vectors.clone();
   infinite[1][2][2][2] = std::numeric_limits<float>::infinity();
   write_nifti_vectors(folder / "inf.nii", infinite, identity_affine(), "displacements");

@@ -6,6 +6,7 @@
 
 #include "models/channels_last.h"
 #include "models/fused_layers.h"
+#include "models/panel_product.h"
 #include "models/plane_sums.h"
 
 namespace scintigen {
@@ -51,6 +52,28 @@ std::vector<double> distances(const torch::Tensor& x, const torch::Tensor& weigh
   return made;
 }
 
+/// The same in bfloat16, whose values x and the gradient of y already are: each result is rounded
+/// once where products are in float32, and weights and transformed pixels too where they are not.
+template <class Layer>
+void expect_bfloat16(const torch::Tensor& given, const torch::Tensor& weight, const Layer& layer) {
+  const auto x = given.to(torch::kBFloat16);
+  torch::Tensor g;
+  const auto derive = [&](torch::ScalarType type, torch::ScalarType of_weight) {
+    const auto in = x.to(type).requires_grad_(), kernel = weight.to(of_weight).requires_grad_();
+    const auto y = layer(in, kernel);
+    EXPECT_EQ(y.scalar_type(), type);
+    if (!g.defined()) g = torch::randn(y.sizes()).to(torch::kBFloat16);
+    auto made = torch::autograd::grad({y}, {in, kernel}, {g.to(type)});
+    made.insert(made.begin(), y.detach());
+    return made;
+  };
+  const auto found = derive(torch::kBFloat16, torch::kFloat),
+             expected = derive(torch::kDouble, torch::kDouble);
+  EXPECT_EQ(found[2].scalar_type(), torch::kFloat);
+  for (size_t i = 0; i < found.size(); ++i)
+    EXPECT_LT(distance(found[i], expected[i]), bfloat16_products_pay() ? 0.012 : 0.003) << i;
+}
+
 class BorderedConvolution : public testing::TestWithParam<Case> {};
 
 TEST_P(BorderedConvolution, EqualsLibTorchs) {
@@ -63,6 +86,10 @@ TEST_P(BorderedConvolution, EqualsLibTorchs) {
                   return convolution(x, weight, {}, of.stride, of.padding, of.border);
                 });
   for (const double d : made) EXPECT_LT(d, 1e-5);
+  expect_bfloat16(torch::randn(shape(3, of.in, of.sides)), torch::randn(shape(of.out, of.in, taps)),
+                  [&](const auto& x, const auto& weight) {
+                    return convolution(x, weight, {}, of.stride, of.padding, of.border);
+                  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Planes, BorderedConvolution,
@@ -103,6 +130,9 @@ TEST_P(DoublingConvolution, EqualsLibTorchs) {
       torch::randn(shape(2, of.in, of.sides)), torch::randn(shape(of.in, of.out, taps)),
       [&](const auto& x, const auto& weight) { return transposed_convolution(x, weight, bias); });
   for (const double d : made) EXPECT_LT(d, 1e-5);
+  expect_bfloat16(
+      torch::randn(shape(2, of.in, of.sides)), torch::randn(shape(of.in, of.out, taps)),
+      [](const auto& x, const auto& weight) { return transposed_convolution(x, weight, {}); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Sides, DoublingConvolution,

@@ -96,14 +96,6 @@ read -r there voxels <<<"$(first own/sub-009/sub-009_clusters.tsv)"
 read -r here same <<<"$(first own/sub-009/sub-009_space-native_clusters.tsv)"
 awk -v a="$there" -v b="$here" 'BEGIN { exit (b - a - 8)^2 > 1e-4 }' || fail "$there mm in the template, $here mm in the own space"
 [ "$voxels" = "$same" ] || fail "$voxels voxels in the template, $same in the own space"
-# Displacements of another convention beside that map are not taken for its deformation.
-warp=prepared/transforms/sub-009/sub-009_spect_from-template_warp.nii.gz
-cp "$(find . -name '*_warp.nii.gz' | head -n 1)" "$warp"
-status=0
-own --participants sub-009 --out strange 2>strange.err || status=$?
-[ "$status" = 1 ] || fail "expected exit status 1, found $status"
-has "vectors along RAS ('mm, x y z, RAS; see truth.json'); expected displacements along LPS" strange.err
-rm "$warp"
 status=0
 own --participants sub-008,sub-009 --out some 2>some.err || status=$?
 [ "$status" = 1 ] || fail "expected exit status 1, found $status"
@@ -115,6 +107,44 @@ status=0
 [ "$status" = 1 ] || fail "one person without a map: expected exit status 1, found $status: $(cat some.err)"
 has 'sub-008 is skipped: --native prepared/native: 0 maps to the template in' some.err
 [ -s some_distance/sub-009/sub-009_score.nii.gz ] || fail "the person after the one that is skipped is missing"
+
+# Deformed: a place of the template goes through the displacements (8 mm to the right), then through the map (half as wide).
+cp -r prepared deformed
+cp -r detector deformed_detector
+sed -i 's/"template_fit": "affine"/"template_fit": "deformable"/' deformed_detector/detector.json
+sed -i 's/"space": "template"/&, "template_fit": "deformable"/' deformed/template/volumes.json
+maps=deformed/transforms/sub-009
+warp=$maps/sub-009_spect_from-template_warp.nii.gz
+sed -i 's/^Parameters: .*/Parameters: 0.5 0 0 0 1 0 0 0 1 0 0 0/' $maps/sub-009_spect_from-template.tfm
+# field TEXT: of the true warp's grid, -8 mm along the first axis of the file (left, where it is ITK's), described by TEXT
+field() {
+  gunzip -c "$(find scans -name '*_warp.nii.gz' | head -n 1)" |
+    perl -e 'binmode STDIN; binmode STDOUT; local $/; $_ = <STDIN>; substr($_, 148, 80) = pack("a80", $ARGV[0]);
+      my $n = (length($_) - 352) / 12; print substr($_, 0, 352), pack("f<*", (-8) x $n, (0) x (2 * $n));' "$1" | gzip >"$warp"
+}
+deformed() { "$SCINTIGEN" detect apply deformed/template --threads 1 --native deformed/native --participants sub-009 --clusters 5 "$@"; }
+refuses "prepared with --template-fit deformable, the detector's controls with affine; prepare them alike" deformed --detector detector --out none
+deformed_skips() {
+  local status=0
+  deformed --detector deformed_detector --out strange 2>strange.err || status=$?
+  [ "$status" = 2 ] || fail "expected exit status 2, found $status: $(cat strange.err)"
+  has "$1" strange.err
+}
+deformed_skips 'is not there, but the scored scans were prepared with --template-fit deformable'
+field 'mm, x y z, RAS'
+deformed_skips "vectors along RAS ('mm, x y z, RAS'); expected displacements along LPS"
+field 'displacements, mm, LPS (ITK)'
+works deformed --detector deformed_detector --out bent
+read -r there voxels <<<"$(first bent/sub-009/sub-009_clusters.tsv)"
+read -r here same <<<"$(first bent/sub-009/sub-009_space-native_clusters.tsv)"
+awk -v a="$there" -v b="$here" 'BEGIN { exit (b - (a + 8) / 2)^2 > 1e-3 }' || fail "$there mm in the template, $here mm in the own space"
+# The same way forward, to a mask: `detect score` takes a place of the map to the lesion's world.
+cp "$warp" prepared/transforms/sub-009/sub-009_spect_from-template_warp.nii.gz
+refuses_status=0
+own --participants sub-009 --out strange 2>strange.err || refuses_status=$?
+[ "$refuses_status" = 2 ] || fail "expected exit status 2, found $refuses_status"
+has 'is there, but the scored scans were prepared with --template-fit affine' strange.err
+rm prepared/transforms/sub-009/sub-009_spect_from-template_warp.nii.gz
 
 baseline() { "$SCINTIGEN" detect baseline "$cohort" --modality spect --leave-out sub-009 --threads 1 "$@"; }
 works baseline --method z --out found_z
@@ -154,6 +184,17 @@ has 'Detection of known lesions' scored/report.html
 has 'class="curve' scored/report.html
 works "$SCINTIGEN" detect score strict --retest strict --lesions lesions.tsv --out again
 has '1.0000' again/strict/retest.tsv
+# To the lesion through displacements and back by a map: as without.
+cp "$warp" right.nii.gz
+printf '%s\n' '#Insight Transform File V1.0' '#Transform 0' 'Transform: AffineTransform_double_3_3' \
+  'Parameters: 1 0 0 0 1 0 0 0 1 8 0 0' 'FixedParameters: 0 0 0' >left.tfm
+printf 'participant_id\tfile\ttransforms\nsub-009\tlesion.nii\tright.nii.gz,left.tfm\nsub-008\tn/a\tn/a\n' >around.tsv
+works "$SCINTIGEN" detect score strict two_z --name machines,z --lesions around.tsv --rule ten-percent --most 3 --draws 0 --out around
+works "$SCINTIGEN" detect score strict two_z --name machines,z --lesions lesions.tsv --rule ten-percent --most 3 --draws 0 --out straight
+cmp around/machines/hits.tsv straight/machines/hits.tsv
+sed 's/right.nii.gz,left.tfm/right.nii.gz,right.nii.gz,right.nii.gz,right.nii.gz/' around.tsv >away.tsv # 32 mm: the mask of 20 mm lies elsewhere
+works "$SCINTIGEN" detect score strict --lesions away.tsv --rule ten-percent --most 1 --draws 0 --out away
+has '0 % of 1 lesions hit' works.err
 printf 'participant_id\tfile\nsub-008\tn/a\n' >healthy.tsv
 refuses 'strict: nobody with a lesion to find' "$SCINTIGEN" detect score strict --lesions healthy.tsv --out none
 printf 'participant_id\tfile\nsub-009\tlesion.nii\nsub-009\tlesion.nii\n' >twice.tsv
