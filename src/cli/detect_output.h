@@ -38,8 +38,8 @@ struct DetectionMaps {
 
 class DetectionWriter {
  public:
-  /// `cohort`: of the scans that are scored. throws  Error: --native is no native cohort, or they are
-  /// not in template space
+  /// `cohort`: of the scans that are scored. throws  Error: --native is no native cohort, or they
+  /// are not in template space
   DetectionWriter(const DetectionSettings& settings, std::filesystem::path out,
                   const VolumeCohort& cohort, Settings& all_settings);
 

@@ -319,7 +319,8 @@ int Translate::run(const std::vector<std::string>& command_line) {
               "beyond_training", "neighbour_difference", "warnings"},
              {}};
   Table skipped{"skipped.tsv", {"participant_id", "reason"}, {}};
-  VolumeCohort synthetic{out, "synthetic " + cohort.name, cohort.space, cohort.template_fit, {}, {}};
+  VolumeCohort synthetic{out, "synthetic " + cohort.name, cohort.space, cohort.template_fit, {},
+                         {}};
   Progress progress("translate", static_cast<int64_t>(people.size()), "volume");
   for (const auto& id : people) {
     if (stop_requested()) break;

@@ -52,7 +52,8 @@ void TranslateSettings::visit(SettingsVisitor& v) {
           even_slices);
   v.visit(flag("stacked",
                "triplets one after the other, of cubes the middle (Zotova 2021); default: pieces "
-               "overlap and are averaged, a triplet at every slice (three times the work), cubes under a "
+               "overlap and are averaged, a triplet at every slice (three times the work), cubes "
+               "under a "
                "Hann window"),
           stacked);
   v.visit(number("smooth_mm",

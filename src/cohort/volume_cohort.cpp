@@ -159,14 +159,14 @@ void write_volume_cohort(const VolumeCohort& cohort, const Table& more,
   }
   write_table(cohort.folder / "volumes.tsv", table);
   Json description = {{"format", kFormat},
-                            {"format_version", kFormatVersion},
-                            {"name", cohort.name},
-                            {"space", cohort.space},
-                            {"volumes", cohort.volumes.size()},
-                            {"participants", cohort.participants().size()},
-                            {"orientation", "voxel axes nearest to right, anterior, superior"},
-                            {"undo_scaling", "stored * slope + intercept is in unit"},
-                            {"provenance", Json::parse(provenance_json)}};
+                      {"format_version", kFormatVersion},
+                      {"name", cohort.name},
+                      {"space", cohort.space},
+                      {"volumes", cohort.volumes.size()},
+                      {"participants", cohort.participants().size()},
+                      {"orientation", "voxel axes nearest to right, anterior, superior"},
+                      {"undo_scaling", "stored * slope + intercept is in unit"},
+                      {"provenance", Json::parse(provenance_json)}};
   if (cohort.space == "template") description["template_fit"] = cohort.template_fit;
   write_file(cohort.folder / "volumes.json",
              description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");

@@ -34,7 +34,7 @@ struct PreparedVolume {
 struct VolumeCohort {
   std::filesystem::path folder;
   std::string name;
-  std::string space;  ///< native, template, acpc
+  std::string space;                    ///< native, template, acpc
   std::string template_fit = "affine";  ///< how template space was reached: affine, deformable
   std::vector<PreparedVolume> volumes;
   Table table;  ///< volumes.tsv as it stands, a row a volume

@@ -81,8 +81,8 @@ LinePositions positions_of(const VoxelMap& map, int64_t ni) {
 LinePositions positions_of(const SpatialMap& voxel_to_voxel, int64_t ni) {
   return [voxel_to_voxel, ni](int64_t j, int64_t k, double* positions) {
     for (int64_t i = 0; i < ni; ++i) {
-      const Point at = voxel_to_voxel(
-          {static_cast<double>(i), static_cast<double>(j), static_cast<double>(k)});
+      const Point at =
+          voxel_to_voxel({static_cast<double>(i), static_cast<double>(j), static_cast<double>(k)});
       std::copy(at.begin(), at.end(), positions + 3 * i);
     }
   };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A volume on another grid: third-order B-spline or linear, one interpolation through any map. Does: pre-filter and interpolation, in float32 with float64 positions, threaded. Does not:
-// choose a grid, log (the caller says what was resampled, from describe_grid()).
+// A volume on another grid: third-order B-spline or linear, one interpolation through any map.
+// Does: pre-filter and interpolation, in float32 with float64 positions, threaded. Does not: choose
+// a grid, log (the caller says what was resampled, from describe_grid()).
 #pragma once
 #include "core/grid.h"
 #include "core/spatial_map.h"

@@ -14,6 +14,7 @@ namespace scintigen {
 namespace {
 
 constexpr double kStep = 0.75, kLeastStep = 0.05, kCloseEnough_mm = 1e-3;
+constexpr double kMostBeyond = 0.7;
 constexpr int kMostRounds = 3000;  // a place that is compressed to a hundredth takes so many
 
 void check(const Displacements& field) {
@@ -82,7 +83,9 @@ bool inverse_at(const FieldReader& field, const Point& world, Point& found) {
     const Point error = sum_of(found, there);
     const double off = std::max({std::abs(error[0]), std::abs(error[1]), std::abs(error[2])});
     if (off < kCloseEnough_mm) return true;
-    if (round > 0 && off > before && step > kLeastStep) {  // stretched: too far
+    // Stretched: the step led too far, to as great an error on the other side.
+    const bool beyond = error[0] * last[0] + error[1] * last[1] + error[2] * last[2] > 0;
+    if (round > 0 && off > (beyond ? kMostBeyond : 1.0) * before && step > kLeastStep) {
       step /= 2;
       for (size_t c = 0; c < 3; ++c) found[c] -= last[c] / 2, last[c] /= 2;
       continue;
@@ -131,10 +134,10 @@ Displacements inverse(const Displacements& field) {
   });
   const int64_t where = unsettled;
   if (where < whole) {
-    const auto world = transform_point(
-        grid.voxel_to_world,
-        {static_cast<double>(where % grid.ni), static_cast<double>(where / grid.ni % grid.nj),
-         static_cast<double>(where / grid.ni / grid.nj)});
+    const auto world =
+        transform_point(grid.voxel_to_world, {static_cast<double>(where % grid.ni),
+                                              static_cast<double>(where / grid.ni % grid.nj),
+                                              static_cast<double>(where / grid.ni / grid.nj)});
     throw Error("displacements: cannot be inverted at {:.1f}, {:.1f}, {:.1f} mm: they fold there",
                 world[0], world[1], world[2]);
   }

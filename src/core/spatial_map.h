@@ -24,9 +24,9 @@ struct Displacements {
 };
 
 /// The displacements of the inverse map, on the same grid: d' with x + d'(x) the point whose
-/// displaced place is x. By a fixed point, voxel by voxel, whose step shrinks where it does not come
-/// nearer; threaded.
-/// throws  Error: mm not float32 [3,D,H,W] or not finite, a singular grid; a place that it does not
+/// displaced place is x. By a fixed point, voxel by voxel, whose step shrinks where it does not
+/// come nearer; threaded. throws  Error: mm not float32 [3,D,H,W] or not finite, a singular grid; a
+/// place that it does not
 ///         come to (the map folds): says where
 /// Checked tests/core/test_spatial_map.cpp: there and back within 0.1 mm between the voxels of a
 ///         smooth field; one that compresses to a tenth

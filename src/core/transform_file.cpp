@@ -172,8 +172,8 @@ SpatialMap read_spatial_map(const std::filesystem::path& path) {
           "{}: vectors along RAS ('{}'); expected displacements along LPS, as ITK and `prepare` "
           "write them",
           path.string(), read.description);
-  require(torch::isfinite(read.vectors).all().item<bool>(),
-          "{}: displacements that are not finite", path.string());
+  require(torch::isfinite(read.vectors).all().item<bool>(), "{}: displacements that are not finite",
+          path.string());
   return SpatialMap(Displacements{other_convention(read.vectors), read.voxel_to_world});
 }
 

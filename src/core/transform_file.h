@@ -27,8 +27,8 @@ void write_displacements(const std::filesystem::path& path, const Displacements&
 /// The map of a file: displacements where its name ends in .nii or .nii.gz, else as
 /// read_transform().
 /// throws  Error: as read_transform(), as read_nifti_vectors(); displacements that are not finite,
-///         of another intent than 1007 (1006 points along RAS+), or those of `simulate`, which point
-///         along RAS+
+///         of another intent than 1007 (1006 points along RAS+), or those of `simulate`, which
+///         point along RAS+
 SpatialMap read_spatial_map(const std::filesystem::path& path);
 
 }  // namespace scintigen

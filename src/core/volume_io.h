@@ -34,10 +34,10 @@ Volume map_volume(const std::filesystem::path& path);
 
 /// A vector at each voxel.
 struct VectorVolume {
-  torch::Tensor vectors;     ///< float32 [3,D,H,W]
-  Affine voxel_to_world{};   ///< mm, RAS+
-  std::string description;   ///< the header's
-  int intent = 0;            ///< NIfTI's code of what the numbers are
+  torch::Tensor vectors;    ///< float32 [3,D,H,W]
+  Affine voxel_to_world{};  ///< mm, RAS+
+  std::string description;  ///< the header's
+  int intent = 0;           ///< NIfTI's code of what the numbers are
 };
 
 /// Reads what write_nifti_vectors() and ITK write: three numbers a voxel along the fifth dimension,

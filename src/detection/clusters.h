@@ -78,8 +78,8 @@ void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& sco
 
 /// The same clusters where the scores were brought to another grid, such as the patient's own:
 /// labels of the nearest voxel, places moved, ml by the map's volume (where it deforms: by the
-/// target's voxels); scores, ranks and regions stay. `target_to_scores` takes the target's world to the scores'. A cluster between the target's
-/// voxels has none of them and stays in the list.
+/// target's voxels); scores, ranks and regions stay. `target_to_scores` takes the target's world to
+/// the scores'. A cluster between the target's voxels has none of them and stays in the list.
 /// throws Error: a map that is singular; all of resample()
 /// Checked tests/detection/test_clusters.cpp: a ball moved, turned and doubled
 Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& target,

@@ -26,7 +26,7 @@ struct Detector {
   PatchSettings patches;
   Grid grid;
   std::vector<int64_t> planes;  ///< those with brain
-  std::string template_fit;  ///< of the controls' cohort
+  std::string template_fit;     ///< of the controls' cohort
   int64_t controls = 0, folds = 0;
   std::string key;  ///< of network, controls and settings; every plane file has it
   ControlQuality quality;

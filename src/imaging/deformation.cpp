@@ -27,9 +27,9 @@ constexpr double kWindow = 2, kStepSmoothing = 2, kWholeSmoothing = 0.6;
 constexpr double kLargestStep = 0.5, kLeastStep = 0.05;  // voxels
 constexpr double kWorthGoingOn = 1e-4;                   // rise of the similarity over ...
 constexpr int kPatience = 6;                             // ... so many steps
-constexpr double kFlat = 1e-3;      // of the variance: where there is less there is no structure
+constexpr double kFlat = 1e-3;         // of the variance: where there is less there is no structure
 constexpr double kAroundBrain_mm = 6;  // the brain's edge is structure, too
-constexpr double kRoom_mm = 8;  // around the box of template_grid(), to fade out in
+constexpr double kRoom_mm = 8;         // around the box of template_grid(), to fade out in
 constexpr double kLeastJacobian = 0.05, kOverlapLoss = 0.01;
 
 /// template_grid() with room around it.
@@ -89,10 +89,10 @@ torch::Tensor read_displaced(const torch::Tensor& fields, const torch::Tensor& u
         for (int64_t c = 0; c < channels; ++c) {
           const float* const p = in + c * whole + first;
           const float* const q = p + h * w;
-          const float near = (1 - fy) * ((1 - fx) * p[0] + fx * p[1]) +
-                             fy * ((1 - fx) * p[w] + fx * p[w + 1]);
-          const float far = (1 - fy) * ((1 - fx) * q[0] + fx * q[1]) +
-                            fy * ((1 - fx) * q[w] + fx * q[w + 1]);
+          const float near =
+              (1 - fy) * ((1 - fx) * p[0] + fx * p[1]) + fy * ((1 - fx) * p[w] + fx * p[w + 1]);
+          const float far =
+              (1 - fy) * ((1 - fx) * q[0] + fx * q[1]) + fy * ((1 - fx) * q[w] + fx * q[w + 1]);
           out[c * whole + at] = (1 - fz) * near + fz * far;
         }
       }
@@ -133,8 +133,7 @@ class LocalCorrelation {
     const auto both = blurred(fixed_ * moving, kWindow) - mean_ * mean;
     const auto spread = (variance_ + kFlat) * (variance + kFlat);
     const auto slope = both / (variance + kFlat);
-    const auto force =
-        2 * both / spread * ((fixed_ - mean_) - slope * (moving - mean)) * where_;
+    const auto force = 2 * both / spread * ((fixed_ - mean_) - slope * (moving - mean)) * where_;
     along = rise_along(moving) * force;
     return (both * both / spread * where_).sum(torch::kDouble).item<double>() / total_;
   }
@@ -237,9 +236,9 @@ Deformation deform_to_template(const Volume& template_head, const Volume& templa
   require_same_grid(template_head, "the template's head", template_brain, "its brain");
   require((template_brain.voxels > 0).any().item<bool>(), "the template's brain is empty");
   Volume around = template_brain;
-  around.voxels = dilate(template_brain.voxels > 0, kAroundBrain_mm,
-                         spacing_mm(template_brain.voxel_to_world))
-                      .to(torch::kFloat);
+  around.voxels =
+      dilate(template_brain.voxels > 0, kAroundBrain_mm, spacing_mm(template_brain.voxel_to_world))
+          .to(torch::kFloat);
   Deformation found;
   torch::Tensor u;
   Grid grid;
@@ -249,10 +248,9 @@ Deformation deform_to_template(const Volume& template_head, const Volume& templa
     u = u.defined() ? carried_over(u, spacing, grid, level.spacing_mm, next)
                     : torch::zeros({3, next.nk, next.nj, next.ni});
     grid = next, spacing = level.spacing_mm;
-    const auto fit = climb(on_level(template_head, grid, identity_affine()),
-                           on_level(t1, grid, template_to_t1),
-                           resample(around, grid, identity_affine(), Interpolation::kLinear).voxels,
-                           u, level);
+    const auto fit =
+        climb(on_level(template_head, grid, identity_affine()), on_level(t1, grid, template_to_t1),
+              resample(around, grid, identity_affine(), Interpolation::kLinear).voxels, u, level);
     u = fit.u;
     found.similarity_before = fit.without;
     found.similarity_after = fit.after;

@@ -17,9 +17,9 @@ struct Deformation {
   Displacements field;  ///< template world: the affine map comes after it
   double similarity_before = 0, similarity_after = 0;  ///< mean squared local correlation, brain
   double overlap_before = 0, overlap_after = 0;        ///< Dice of the brains; 0 without a mask
-  double least_jacobian = 1;  ///< of volume; over 0: nothing folds
-  double largest_mm = 0, mean_mm = 0;  ///< displacements in the template's brain
-  std::string doubt;          ///< one clause; empty: none
+  double least_jacobian = 1;                           ///< of volume; over 0: nothing folds
+  double largest_mm = 0, mean_mm = 0;                  ///< displacements in the template's brain
+  std::string doubt;                                   ///< one clause; empty: none
 };
 
 /// `template_head` and `template_brain` (> 0 inside; same grid): a T1 in MNI space. `t1` and its
@@ -35,8 +35,7 @@ struct Deformation {
 ///         there, the Jacobian; experiments/template_fit on simulated people against their truth
 ///         and elastix (docs/results.md)
 Deformation deform_to_template(const Volume& template_head, const Volume& template_brain,
-                               const Volume& t1, const Volume& brain,
-                               const Affine& template_to_t1);
+                               const Volume& t1, const Volume& brain, const Affine& template_to_t1);
 
 /// Why it should not be used; empty: no reason. Sets nothing.
 /// A Jacobian below 0.05, brains that overlap less than without it (by over 0.01), a field that

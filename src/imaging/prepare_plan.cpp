@@ -163,12 +163,13 @@ void PrepareSettings::visit(SettingsVisitor& v) {
            "where volumes are brought: native (the person's T1), template, acpc (level with the "
            "commissures, no change of size); comma between several"),
       space);
-  v.visit(choice("template_fit",
-                 "how template space is reached: affine (size and pose), or deformable: the shape of "
-                 "each T1's brain onto the template's, too (for detection; controls and patients "
-                 "alike)",
-                 {"affine", "deformable"}),
-          template_fit);
+  v.visit(
+      choice("template_fit",
+             "how template space is reached: affine (size and pose), or deformable: the shape of "
+             "each T1's brain onto the template's, too (for detection; controls and patients "
+             "alike)",
+             {"affine", "deformable"}),
+      template_fit);
   v.visit(text("modalities", "what to prepare: T1w, T2w, FLAIR, pet, spect"), modalities);
   v.visit(text("participants", "only these people (default: all)"), participants);
   v.visit(text("pick",

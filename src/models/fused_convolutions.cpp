@@ -310,8 +310,8 @@ Tensor plain_transposed(const Tensor& x, const Tensor& weight) {
                       : at::conv_transpose2d(x, kernel, {}, strides, paddings, more);
 }
 
-/// Whether the products of x are computed in float32 and their sums rounded to its bfloat16. (LibTorch
-/// emulates what the processor lacks, which takes minutes where float32 takes seconds.)
+/// Whether the products of x are computed in float32 and their sums rounded to its bfloat16.
+/// (LibTorch emulates what the processor lacks, which takes minutes where float32 takes seconds.)
 bool multiplied_wide(const Tensor& x) {
   return x.scalar_type() == torch::kBFloat16 && x.device().is_cpu() && !bfloat16_products_pay();
 }

@@ -143,6 +143,5 @@ TEST(Device, ComputeType) {
   settings.precision = "bfloat16";
   EXPECT_EQ(compute_type(settings), torch::kBFloat16);
   settings.precision = "half";
-  EXPECT_REFUSED(compute_type(settings),
-                 "precision: expected float32 or bfloat16, found 'half'");
+  EXPECT_REFUSED(compute_type(settings), "precision: expected float32 or bfloat16, found 'half'");
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "core/spatial_map.h"
-
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/resample.h"
+#include "core/spatial_map.h"
 
 namespace scintigen {
 namespace {
@@ -32,8 +31,9 @@ Displacements waves(double most_mm, const std::array<int, 3>& directions = {1, 2
   return field;
 }
 
-const Affine kTurned = compose(rigid_affine({0.3, -0.2, 0.1}, {5, -7, 3}),
-                               Affine{{{1.1, 0.05, 0, 0}, {0, 0.9, 0, 0}, {0, 0, 1.2, 0}, {0, 0, 0, 1}}});
+const Affine kTurned =
+    compose(rigid_affine({0.3, -0.2, 0.1}, {5, -7, 3}),
+            Affine{{{1.1, 0.05, 0, 0}, {0, 0.9, 0, 0}, {0, 0, 1.2, 0}, {0, 0, 0, 1}}});
 
 double distance(const Point& a, const Point& b) {
   return std::hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
@@ -178,8 +178,7 @@ TEST(SpatialMap, ResamplingReadsWhereTheMapLeads) {
     for (int64_t k = 0; k < target.nk; ++k)
       for (int64_t j = 0; j < target.nj; ++j)
         for (int64_t i = 0; i < target.ni; ++i) {
-          const auto at =
-              transform_point(target.voxel_to_world, {double(i), double(j), double(k)});
+          const auto at = transform_point(target.voxel_to_world, {double(i), double(j), double(k)});
           worst = std::max(worst, std::abs(found[k][j][i] - linear(map(at))));
         }
     EXPECT_LT(worst, 2e-3);

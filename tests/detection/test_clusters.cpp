@@ -237,7 +237,8 @@ TEST(Clusters, GoThroughADeformation) {
   scores.voxels.slice(0, 18, 22).slice(1, 10, 14).slice(2, 25, 29).fill_(5);
   const auto clusters = find_clusters(scores, {Direction::kAbove, 2, 0});
   ASSERT_EQ(clusters.found.size(), 1);
-  // Towards the scores every place near the cluster moves by (4, -2, 0); outside the field none does.
+  // Towards the scores every place near the cluster moves by (4, -2, 0); outside the field none
+  // does.
   Displacements field{torch::zeros({3, 20, 20, 20}), centred_grid(20, 20, 20, 4).voxel_to_world};
   auto inner = field.mm.slice(1, 2, -2).slice(2, 2, -2).slice(3, 2, -2);
   inner[0].fill_(4);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "imaging/deformation.h"
-
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -10,6 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/resample.h"
+#include "imaging/deformation.h"
 #include "imaging/head_phantom.h"
 #include "imaging/prepare_grid.h"
 
@@ -26,9 +25,8 @@ Volume brain_of(const Volume& head, const Affine& head_to_world) {
   for (int64_t k = 0; k < inside.size(0); ++k)
     for (int64_t j = 0; j < inside.size(1); ++j)
       for (int64_t i = 0; i < inside.size(2); ++i)
-        inside[k][j][i] =
-            depth_in(transform_point(to_head, {double(i), double(j), double(k)}), {0, 0, 4},
-                     {70, 88, 76}) > 0;
+        inside[k][j][i] = depth_in(transform_point(to_head, {double(i), double(j), double(k)}),
+                                   {0, 0, 4}, {70, 88, 76}) > 0;
   return mask;
 }
 
@@ -61,8 +59,9 @@ Made make(double sd_mm, double noise, uint64_t seed) {
   made.mask = brain_of(made.head, kInMni);
   const auto field = smooth_field(sd_mm, seed);
   // Another place, size, grid, brightness.
-  made.affine = compose(rigid_affine({0.05, -0.04, 0.08}, {6, -4, 9}),
-                        Affine{{{1.05, 0, 0, 0}, {0, 0.97, 0.02, 0}, {0, 0, 1.02, 0}, {0, 0, 0, 1}}});
+  made.affine =
+      compose(rigid_affine({0.05, -0.04, 0.08}, {6, -4, 9}),
+              Affine{{{1.05, 0, 0, 0}, {0, 0.97, 0.02, 0}, {0, 0, 1.02, 0}, {0, 0, 0, 1}}});
   const SpatialMap to_template = compose(SpatialMap(field), SpatialMap(inverse(made.affine)));
   made.truth = inverse(to_template);
   const Grid own = centred_grid(100, 120, 96, 2, {-1, 2, 3});
