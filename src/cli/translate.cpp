@@ -290,6 +290,7 @@ int Translate::run(const std::vector<std::string>& command_line) {
   require_alike(ensemble_);
   require(!asked_.stacked || ensemble_.front().method() == "cyclegan",
           "--stacked: slices of pix2pix do not overlap; leave it out");
+  require_match(ensemble_.front().summary().profile.quantiles, asked_.match);
   data_ = ensemble_.front().data();
   if (!asked_.session.empty()) data_.session = asked_.session;
   for (const auto& run : asked_.run) people_.push_back(people_of_run(run));

@@ -48,13 +48,17 @@ void smooth_pixels(torch::Tensor& pixels, const std::vector<int64_t>& planes,
   pixels = pixels.index_copy(0, made, above.index_select(0, made));
 }
 
-void match_pixels(torch::Tensor& pixels, const torch::Tensor& inside,
-                  const std::vector<double>& quantiles, const std::string& how) {
-  if (how == "none") return;
-  require(!quantiles.empty(),
+void require_match(const std::vector<double>& quantiles, const std::string& how) {
+  require(how == "none" || !quantiles.empty(),
           "--match {}: this run does not say how bright its training targets were (they were "
           "scaled by slice, or it is of an earlier scintigen); give --match none",
           how);
+}
+
+void match_pixels(torch::Tensor& pixels, const torch::Tensor& inside,
+                  const std::vector<double>& quantiles, const std::string& how) {
+  require_match(quantiles, how);
+  if (how == "none") return;
   const auto brain = inside > 0;
   auto values = pixels.masked_select(brain);
   if (values.numel() == 0) return;

@@ -24,8 +24,12 @@ void smooth_pixels(torch::Tensor& pixels, const std::vector<int64_t>& planes,
 /// TargetProfile). how: "mean" multiplies what they are above -1 so that their mean is the
 /// training's; "histogram" moves each to the training's value of its rank, linear between
 /// quantiles; "none".
-/// throws  Error: no quantiles (targets scaled by slice, or a checkpoint of an earlier scintigen)
+/// throws  Error: as require_match()
 void match_pixels(torch::Tensor& pixels, const torch::Tensor& inside,
                   const std::vector<double>& quantiles, const std::string& how);
+
+/// Whether match_pixels() will be possible, before anything is computed.
+/// throws  Error: no quantiles (targets scaled by slice, or a checkpoint of an earlier scintigen)
+void require_match(const std::vector<double>& quantiles, const std::string& how);
 
 }  // namespace scintigen

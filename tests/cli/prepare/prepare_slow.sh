@@ -82,7 +82,7 @@ works deformable --out deformed
 [ ! -e "$warp" ] || fail "displacements of an earlier run are left"
 cmp deformed/template/${t1}template_T1w.nii straight/template/${t1}template_T1w.nii
 printf 'participant_id\tmodality\tfile\nsub-1\tpet\t%s\n' "$(find scans/sub-001 -name '*_pet.nii.gz' | head -n 1)" >pet_alone.tsv
-status=0
-"$SCINTIGEN" prepare --table pet_alone.tsv --modalities pet --space template --template-fit deformable --out alone 2>alone.err || status=$?
-[ "$status" != 0 ] || fail "deformed without a T1"
-grep -q 'deformable: sub-1 has no T1w, only pet to begin with' alone.err alone/skipped.tsv || fail "no word of the missing T1: $(cat alone.err)"
+refuses 'sub-1: no T1w, which --template-fit deformable needs; take affine' "$SCINTIGEN" prepare --table pet_alone.tsv --modalities pet \
+  --space template --template-fit deformable --out none
+refuses '--template-fit deformable: nothing is brought to the template; add --space template' "$SCINTIGEN" prepare scans \
+  --template-fit deformable --out none
