@@ -68,6 +68,9 @@ def main():
     rows = []
     for record_file in sorted((folder / "prepared/patients").glob("sub-*.json")):
         record = json.loads(record_file.read_text())
+        if "failed" in record or record.get("template", {}).get("doubtful"):
+            print(f"{record['participant_id']}: left out ({record.get('failed') or record['template'].get('why')})")
+            continue
         who, maps = record["participant_id"], folder / "prepared/transforms" / record["participant_id"]
         truth_folder = folder / "scans/derivatives/truth" / who
         truth = json.loads((truth_folder / "truth.json").read_text())

@@ -29,7 +29,7 @@ constexpr double kWorthGoingOn = 1e-4;                   // rise of the similari
 constexpr int kPatience = 6;                             // ... so many steps
 constexpr double kFlat = 1e-3;         // of the variance: where there is less there is no structure
 constexpr double kAroundBrain_mm = 6;  // the brain's edge is structure, too
-constexpr double kRoom_mm = 8;         // around the box of template_grid(), to fade out in
+constexpr double kRoom_mm = 16;        // around the box of template_grid(), to fade out in
 constexpr double kLeastJacobian = 0.05, kOverlapLoss = 0.01;
 
 /// template_grid() with room around it.
