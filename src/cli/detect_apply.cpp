@@ -21,6 +21,8 @@ constexpr const char* kMethod =
     "One-class support vector machines of controls' patch features at every voxel; below 0 lies "
     "outside what controls are (score), or by so many SD of held-out controls' scores (z).";
 constexpr size_t kAtOnce = 8;  // people scored with one reading of the machines
+// With a least size, at most n clusters could otherwise be half a brain of mild scores.
+constexpr double kUsualP = 0.01;
 
 class DetectApply : public Command {
  public:
@@ -31,6 +33,11 @@ class DetectApply : public Command {
     v.visit(required(text("out", "folder for a folder a person")), out_);
     v.visit(text("participants", "people to score; none named: all"), participants_);
     output_.visit(v);
+    v.visit(number("p_value",
+                   "voxels whose p-value is above are in no cluster; 1: no such bound; 0: 0.01 "
+                   "where the detector has p-values",
+                   0, 1),
+            p_value_);
     device_.visit(v);
   }
 
@@ -38,8 +45,9 @@ class DetectApply : public Command {
     use_device(device_);
     const auto detector = read_detector(detector_);
     require_complete(detector);
-    require(output_.p_value == 1 || detector.folds > 0,
-            "--p-value {}: this detector has no p-values; fit it with --folds", output_.p_value);
+    if (p_value_ == 0) p_value_ = detector.folds > 0 ? kUsualP : 1;
+    require(p_value_ == 1 || detector.folds > 0,
+            "--p-value {}: this detector has no p-values; fit it with --folds", p_value_);
     const auto cohort = read_volume_cohort(cohort_);
     require(cohort.template_fit == detector.template_fit,
             "{}: prepared with --template-fit {}, the detector's controls with {}; prepare them "
@@ -82,8 +90,8 @@ class DetectApply : public Command {
                                                  maps.mask, cohort, names[p]);
           for (const auto& warning : warnings) warn(warning);
           writer.write(names[p], {detector.grid, maps.mask, brains[p], maps.score, maps.z, maps.p,
-                                  scored.healthy.z_at(output_.p_value), scans[p].voxels[0], kMethod,
-                                  warnings});
+                                  p_value_ < 1 ? scored.healthy.z_at(p_value_) : 0,
+                                  scans[p].voxels[0], kMethod, warnings});
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", names[p], error.what()));
           ++skipped;
@@ -99,6 +107,7 @@ class DetectApply : public Command {
  private:
   std::string cohort_, detector_, out_;
   std::vector<std::string> participants_;
+  double p_value_ = 0;
   DetectionSettings output_;
   DeviceSettings device_;
 };

@@ -95,9 +95,6 @@ void DetectionSettings::visit(SettingsVisitor& v) {
                  1, 1e6),
           clusters);
   v.visit(number("least_ml", "smaller clusters are left out, mL", 0, 1e6), least_ml);
-  v.visit(number("p_value", "voxels whose p-value is above are in no cluster; 1 = no such bound",
-                 1e-9, 1),
-          p_value);
   v.visit(number("margin_mm",
                  "edge of the brain that is left out: there, another shape of the brain stands out "
                  "before any lesion does",
@@ -214,7 +211,7 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
   const auto ranked = volume(maps.z.defined() ? maps.z : maps.score);
   ClusterRule rule;
   rule.direction = Direction::kBelow;
-  rule.threshold = settings_.p_value < 1 ? std::max(maps.z_at_p, kNowhere) : 0;
+  rule.threshold = std::max(maps.mildest, kNowhere);
   rule.least_ml = settings_.least_ml;
   rule.threshold = threshold_for_at_most(ranked, rule, settings_.clusters, maps.mask);
   auto found = find_clusters(ranked, rule, maps.mask);

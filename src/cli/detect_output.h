@@ -17,7 +17,7 @@ namespace scintigen {
 
 struct DetectionSettings : Settings {
   int64_t clusters = 10;
-  double least_ml = 0, p_value = 1, margin_mm = 0;
+  double least_ml = 0, margin_mm = 0;
   std::string native, atlas = "auto";
   int64_t pictures = 3;
   void visit(SettingsVisitor& visitor) override;
@@ -30,7 +30,7 @@ struct DetectionMaps {
   torch::Tensor brain;  ///< [D,H,W] bool: the person's own, or undefined where it has no mask
   torch::Tensor score;  ///< float32; undefined where z is all there is
   torch::Tensor z, p;   ///< float32; undefined where the detector has none
-  double z_at_p = 0;    ///< z whose p-value is settings.p_value; used where that is < 1
+  double mildest = 0;   ///< voxels whose z (or score) is above are in no cluster
   torch::Tensor scan;   ///< float32, what was scored, for pictures without --native
   std::string method;   ///< a sentence or two for the page
   std::vector<std::string> warnings;

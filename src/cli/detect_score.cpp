@@ -2,6 +2,7 @@
 // scintigen detect score: maps of `detect apply` and known lesions -> how well lesions are found.
 #include <charconv>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -164,13 +165,23 @@ class DetectScore : public Command {
               row + 2, lesions.at(row, "participant_id"));
   }
 
-  ScoredPerson read_person(const std::string& found, const Table& lesions, size_t row) const {
+  ScoredPerson read_person(const std::string& found, const Table& lesions, size_t row) {
     ScoredPerson person;
     person.participant_id = lesions.at(row, "participant_id");
     person.scores = read_volume(map_file(found, person.participant_id));
     person.mask = person.scores.voxels.ne(0);
+    if (lesions.at(row, "file") == "n/a") return person;
+    // Detectors of the same people lie on the same grid, mostly.
+    auto& known = lesions_on_[row];
+    if (!known.lesion.defined() || !(known.grid == grid_of(person.scores)))
+      known = {grid_of(person.scores), read_lesion(lesions, row, person.scores)};
+    person.lesion = known.lesion;
+    return person;
+  }
+
+  /// Where the lesion of a row lies on a map, bool.
+  torch::Tensor read_lesion(const Table& lesions, size_t row, const Volume& map) const {
     const auto& file = lesions.at(row, "file");
-    if (file == "n/a") return person;
     const auto folder = fs::path(lesions_).parent_path();
     SpatialMap to_lesion = identity_affine();
     if (lesions.find_column("transforms") && lesions.at(row, "transforms") != "n/a") {
@@ -184,13 +195,13 @@ class DetectScore : public Command {
         name.clear();
       }
     }
-    const auto lesion = read_volume(folder / file);
-    person.lesion =
-        resample(lesion, grid_of(person.scores), to_lesion, Interpolation::kNearest).voxels > 0;
-    require(person.lesion.any().item<bool>(),
+    const auto lesion =
+        resample(read_volume(folder / file), grid_of(map), to_lesion, Interpolation::kNearest)
+            .voxels > 0;
+    require(lesion.any().item<bool>(),
             "{}: the lesion of {} lies outside its map; check the transforms", file,
-            person.participant_id);
-    return person;
+            lesions.at(row, "participant_id"));
+    return lesion;
   }
 
   /// Dice of the clusters of both scans, at most `most` a person.
@@ -223,6 +234,11 @@ class DetectScore : public Command {
   std::string lesions_, out_, title_, note_, rule_ = "voxel";
   StudyRule study_;
   int64_t seed_ = 1;
+  struct LesionOnGrid {
+    Grid grid;
+    torch::Tensor lesion;
+  };
+  std::map<size_t, LesionOnGrid> lesions_on_;  ///< by row of the table
 };
 
 }  // namespace

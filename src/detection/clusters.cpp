@@ -200,8 +200,8 @@ Clusters find_clusters(const Volume& scores, const ClusterRule& rule, const torc
   return clusters;
 }
 
-double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int64_t most,
-                             const torch::Tensor& mask) {
+std::vector<double> thresholds_for_at_most(const Volume& scores, const ClusterRule& rule,
+                                           int64_t most, const torch::Tensor& mask) {
   check(scores, rule, mask);
   require(most >= 1, "clusters: at most {} clusters; expected 1 or more", most);
   require(scores.voxels.numel() < (int64_t{1} << 31), "clusters: {} voxels; expected under 2^31",
@@ -216,19 +216,27 @@ double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int6
   const auto* const value = sorted.data_ptr<float>();
   const auto* const place = places.data_ptr<int64_t>();
   Growing growing(scores.voxels.sizes(), least_voxels(scores, rule));
+  std::vector<double> thresholds;
   double last = rule.threshold;
-  for (int64_t v = 0; v < sorted.numel();) {
+  const auto wanted = static_cast<size_t>(most);
+  for (int64_t v = 0; v < sorted.numel() && thresholds.size() < wanted;) {
     const float level = value[v];
+    // The first level of all: beyond it there is nothing.
+    if (v == 0)
+      last = outwards(std::nextafter(static_cast<double>(level), HUGE_VAL), rule.direction);
     for (; v < sorted.numel() && value[v] == level; ++v) growing.add(place[v]);
-    if (growing.clusters() > most) {
-      // The first level of all: beyond it there is nothing.
-      if (level == value[0])
-        last = outwards(std::nextafter(static_cast<double>(level), HUGE_VAL), rule.direction);
-      return last;
-    }
+    // So many clusters are too many for every smaller n, from here on.
+    const auto passed = std::min(most, std::max<int64_t>(0, growing.clusters() - 1));
+    thresholds.resize(std::max(thresholds.size(), static_cast<size_t>(passed)), last);
     last = outwards(static_cast<double>(level), rule.direction);
   }
-  return rule.threshold;
+  thresholds.resize(wanted, rule.threshold);
+  return thresholds;
+}
+
+double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int64_t most,
+                             const torch::Tensor& mask) {
+  return thresholds_for_at_most(scores, rule, most, mask).back();
 }
 
 void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& scores_to_atlas,

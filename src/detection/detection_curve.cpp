@@ -104,19 +104,6 @@ PatientHit judge_clusters(const Clusters& clusters, const torch::Tensor& lesion,
   return result;
 }
 
-std::vector<PatientHit> patient_curve(const Volume& scores, const torch::Tensor& mask,
-                                      const torch::Tensor& lesion, const ClusterRule& rule,
-                                      int64_t most, HitRule hit_rule) {
-  std::vector<PatientHit> curve;
-  for (int64_t n = 1; n <= most; ++n) {
-    auto at = rule;
-    at.threshold = threshold_for_at_most(scores, rule, n, mask);
-    curve.push_back(
-        judge_clusters(find_clusters(scores, at, mask), lesion, scores.voxel_to_world, hit_rule));
-  }
-  return curve;
-}
-
 std::vector<DetectionPoint> detection_curve(const std::vector<std::vector<PatientHit>>& patients) {
   require(!patients.empty(), "detection curve: no patients");
   std::vector<DetectionPoint> curve(patients[0].size());
@@ -184,6 +171,27 @@ double chance_of_hit(const Clusters& clusters, const torch::Tensor& mask,
     }
   }
   return static_cast<double>(hits) / static_cast<double>(draws);
+}
+
+PatientCurve patient_curve(const Volume& scores, const torch::Tensor& mask,
+                           const torch::Tensor& lesion, const ClusterRule& rule, int64_t most,
+                           HitRule hit_rule, const ChanceDraws& chance) {
+  PatientCurve curve;
+  auto at = rule;
+  for (const double threshold : thresholds_for_at_most(scores, rule, most, mask)) {
+    if (!curve.hits.empty() && threshold == at.threshold) {  // the same clusters once more
+      curve.hits.push_back(curve.hits.back());
+      if (chance.draws > 0) curve.chance.push_back(curve.chance.back());
+      continue;
+    }
+    at.threshold = threshold;
+    const auto clusters = find_clusters(scores, at, mask);
+    curve.hits.push_back(judge_clusters(clusters, lesion, scores.voxel_to_world, hit_rule));
+    if (chance.draws > 0)
+      curve.chance.push_back(chance_of_hit(clusters, mask, lesion, scores.voxel_to_world, hit_rule,
+                                           chance.seed, chance.draws));
+  }
+  return curve;
 }
 
 }  // namespace scintigen

@@ -33,11 +33,6 @@ struct PatientHit {
 PatientHit judge_clusters(const Clusters& clusters, const torch::Tensor& lesion,
                           const Affine& voxel_to_world, HitRule rule);
 
-/// Element n - 1: judged with the threshold that leaves at most n clusters, n = 1 .. most.
-std::vector<PatientHit> patient_curve(const Volume& scores, const torch::Tensor& mask,
-                                      const torch::Tensor& lesion, const ClusterRule& rule,
-                                      int64_t most, HitRule hit_rule);
-
 struct DetectionPoint {
   double clusters = 0;          ///< mean per patient
   double misses = 0;            ///< mean false clusters per patient: the free-response axis
@@ -52,5 +47,20 @@ std::vector<DetectionPoint> detection_curve(const std::vector<std::vector<Patien
 double chance_of_hit(const Clusters& clusters, const torch::Tensor& mask,
                      const torch::Tensor& lesion, const Affine& voxel_to_world, HitRule rule,
                      uint64_t seed, int64_t draws);
+
+/// Random placements; 0: none.
+struct ChanceDraws {
+  int64_t draws = 0;
+  uint64_t seed = 1;
+};
+
+/// Element n - 1: with the threshold that leaves at most n clusters, n = 1 .. most.
+struct PatientCurve {
+  std::vector<PatientHit> hits;
+  std::vector<double> chance;  ///< chance_of_hit(); empty without draws
+};
+PatientCurve patient_curve(const Volume& scores, const torch::Tensor& mask,
+                           const torch::Tensor& lesion, const ClusterRule& rule, int64_t most,
+                           HitRule hit_rule, const ChanceDraws& chance = {});
 
 }  // namespace scintigen

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "detection/detection_study.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <map>
 
@@ -48,21 +50,19 @@ DetectorStudy study_detector(const std::string& name, const std::vector<ScoredPe
   for (const auto& person : people)
     (person.lesion.defined() ? study.patients : study.controls).push_back(person.participant_id);
   require(!study.patients.empty(), "{}: nobody with a lesion to find", name);
-  for (const auto& person : people) {
-    if (!person.lesion.defined()) continue;
-    study.hits.emplace_back();
-    for (int64_t n = 1; n <= rule.most; ++n) {
-      const auto clusters =
-          clusters_at(person, rule.clusters,
-                      threshold_for_at_most(person.scores, rule.clusters, n, person.mask));
-      study.hits.back().push_back(
-          judge_clusters(clusters, person.lesion, person.scores.voxel_to_world, rule.hit));
-      if (rule.draws > 0)
-        study.chance[static_cast<size_t>(n - 1)] +=
-            chance_of_hit(clusters, person.mask, person.lesion, person.scores.voxel_to_world,
-                          rule.hit, rule.seed, rule.draws) /
-            static_cast<double>(study.patients.size());
-    }
+  std::vector<const ScoredPerson*> patients;
+  for (const auto& person : people)
+    if (person.lesion.defined()) patients.push_back(&person);
+  std::vector<PatientCurve> curves(patients.size());
+  at::parallel_for(0, static_cast<int64_t>(patients.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto p = static_cast<size_t>(begin); p < static_cast<size_t>(end); ++p)
+      curves[p] = patient_curve(patients[p]->scores, patients[p]->mask, patients[p]->lesion,
+                                rule.clusters, rule.most, rule.hit, {rule.draws, rule.seed});
+  });
+  for (const auto& curve : curves) {
+    study.hits.push_back(curve.hits);
+    for (size_t n = 0; n < study.chance.size(); ++n)
+      study.chance[n] += curve.chance[n] / static_cast<double>(curves.size());
   }
   study.curve = detection_curve(study.hits);
   if (!rule.thresholds.empty()) add_free_response(people, rule, study);

@@ -143,15 +143,19 @@ TEST(Clusters, ThresholdLeavesAtMostN) {
   const auto mask = golden().at("mask").narrow(0, 4, 7);
   for (const auto& [direction, weakest] :
        {std::pair{Direction::kAbove, 0.9}, {Direction::kBelow, -0.9}})
-    for (const double least_ml : {0.0, 0.06})
-      for (const int64_t most : {1, 3, 10, 1000}) {
-        const ClusterRule rule{direction, weakest, least_ml};
+    for (const double least_ml : {0.0, 0.06}) {
+      const ClusterRule rule{direction, weakest, least_ml};
+      const auto all = thresholds_for_at_most(scores, rule, 1000, mask);
+      ASSERT_EQ(all.size(), 1000U);
+      for (const int64_t most : {1, 2, 3, 10, 1000}) {
         const double found = threshold_for_at_most(scores, rule, most, mask);
+        EXPECT_EQ(found, all[static_cast<size_t>(most - 1)]);
         EXPECT_EQ(found, tried_one_by_one(scores, rule, most, mask)) << most << " " << least_ml;
         const auto left = find_clusters(scores, {direction, found, least_ml}, mask).found.size();
         EXPECT_LE(left, static_cast<size_t>(most));
         EXPECT_GE(left, static_cast<size_t>(most == 1000 ? 5 : 1));
       }
+    }
 }
 
 TEST(Clusters, NoThresholdSplitsEqualScores) {

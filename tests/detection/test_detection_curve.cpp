@@ -59,7 +59,7 @@ TEST(DetectionCurve, CountsPatientsAndClusters) {
   const auto first = boxes({{0, 2, -9}, {5, 3, -8}, {10, 3, -2}}), second = boxes({{10, 3, -5}});
   std::vector<std::vector<PatientHit>> patients;
   for (const auto& scores : {first, second})
-    patients.push_back(patient_curve(scores, everywhere(), lesion, kRule, 3, HitRule::kVoxel));
+    patients.push_back(patient_curve(scores, everywhere(), lesion, kRule, 3, HitRule::kVoxel).hits);
   const auto curve = detection_curve(patients);
   ASSERT_EQ(curve.size(), 3U);
   EXPECT_DOUBLE_EQ(curve[0].sensitivity, 0.5);

@@ -65,8 +65,13 @@ awk -F '\t' -v sx="$(header 280)" -v x="$(header 292)" -v sy="$(header 300)" -v 
     print "the first cluster lies " d " mm from the lesion"
     exit d > 15
   }' found/sub-009/sub-009_clusters.tsv || fail "the planted lesion is not the cluster ranked first"
-# All people at once, and a bound on p: the same scores, fewer voxels in clusters.
-works apply --detector detector --participants sub-008,sub-009 --p-value 0.01 --out strict
+# A detector with p-values bounds them by itself.
+grep -q '"p_value": 0.01' found/run.json || fail "no bound of p by default"
+# All people at once, with and without it: the same scores, other clusters.
+works apply --detector detector --participants sub-008,sub-009 --p-value 1 --clusters 1 --least-ml 1 --out mild
+works apply --detector detector --participants sub-008,sub-009 --clusters 1 --least-ml 1 --out strict
+voxels() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c } NR == 2 { print $at["voxels"] }' "$1/sub-009/sub-009_clusters.tsv"; }
+[ "$(voxels mild)" -gt "$(voxels strict)" ] || fail "a bound of p leaves $(voxels strict) voxels, none $(voxels mild)"
 cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 
 # Without the brain's edge there is less of the map.
@@ -210,5 +215,7 @@ refuses '--leave-out sub-010: not in' "$SCINTIGEN" detect fit "$cohort" --featur
 mkdir damaged && printf '[]' >damaged/detector.json
 refuses 'expected a detector of version' apply --detector damaged --out none
 works fit --out plain
+works apply --detector plain --participants sub-009 --out unbounded
+grep -q '"p_value": 1' unbounded/run.json || fail "a bound of p without p-values"
 refuses 'this detector has no p-values; fit it with --folds' apply --detector plain --p-value 0.1 --participants sub-009 --out none
 refuses 'expected prepare' apply --detector detector --native "$cohort" --participants sub-009 --out none
