@@ -4,8 +4,10 @@
 cyclegan_table.py volumes PROGRAM FOLDER METHOD,METHOD.. [LPIPS]   FOLDER/volumes.csv: `scintigen metrics` of every translated volume
 cyclegan_table.py figure FOLDER PICTURE.png                        one person: T1, each method, the real PET, differences
 """
+import concurrent.futures
 import csv
 import json
+import os
 import pathlib
 import statistics
 import struct
@@ -37,14 +39,18 @@ def translated(folder, method):
 def volumes(program, folder, methods, lpips):
     folder = pathlib.Path(folder)
     measures = ["mse", "psnr", "ssim_gaussian", "ssim_gaussian_3d"] + (["lpips"] if lpips else [])
-    rows = []
-    for method in methods.split(","):
-        for person, made in translated(folder, method).items():
-            real, mask = prepared(folder, person, "pet")
-            command = [program, "metrics", real, made, "--range", "1", "--mask", mask, "--json"] + (["--lpips", lpips] if lpips else [])
-            found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            found["mse"] = found["rmse"] ** 2
-            rows.append({"method": method, "participant_id": person, **{key: found[key] for key in measures}})
+
+    def row_of(what):
+        method, person, made = what
+        real, mask = prepared(folder, person, "pet")
+        command = [program, "metrics", real, made, "--range", "1", "--mask", mask, "--threads", "1", "--json"] + (["--lpips", lpips] if lpips else [])
+        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        found["mse"] = found["rmse"] ** 2
+        return {"method": method, "participant_id": person, **{key: found[key] for key in measures}}
+
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        rows = list(pool.map(row_of, [(method, person, made) for method in methods.split(",")
+                                      for person, made in translated(folder, method).items()]))
     with open(folder / "volumes.csv", "w", newline="") as out:
         writer = csv.DictWriter(out, ["method", "participant_id"] + measures, lineterminator="\n")
         writer.writeheader()

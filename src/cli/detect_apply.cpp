@@ -34,8 +34,8 @@ class DetectApply : public Command {
     v.visit(text("participants", "people to score; none named: all"), participants_);
     output_.visit(v);
     v.visit(number("p_value",
-                   "voxels whose p-value is above are in no cluster; 1: no such bound; 0: 0.01 "
-                   "where the detector has p-values",
+                   "voxels whose p-value is above are in no cluster; 0: 0.01 where the detector "
+                   "has p-values; 1: any z below 0",
                    0, 1),
             p_value_);
     device_.visit(v);
@@ -90,7 +90,7 @@ class DetectApply : public Command {
                                                  maps.mask, cohort, names[p]);
           for (const auto& warning : warnings) warn(warning);
           writer.write(names[p], {detector.grid, maps.mask, brains[p], maps.score, maps.z, maps.p,
-                                  p_value_ < 1 ? scored.healthy.z_at(p_value_) : 0,
+                                  p_value_ < 1 ? std::min(0.0, scored.healthy.z_at(p_value_)) : 0,
                                   scans[p].voxels[0], kMethod, warnings});
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", names[p], error.what()));
@@ -121,7 +121,8 @@ CommandEntry detect_apply_command() {
       "is outside what controls are), where the detector was fitted with `--folds` `ID_z.nii.gz` "
       "and `ID_p.nii.gz` (the part of healthy people's scores that are as low), "
       "`ID_clusters.nii.gz` and `ID_clusters.tsv`: at most `--clusters` clusters of "
-      "26 neighbours, ranked by size and mean score; `overlay_*.png` and `report.html` show the "
+      "26 neighbours (of voxels with p <= 0.01, where there are p-values), ranked by size and mean "
+      "score; `overlay_*.png` and `report.html` show the "
       "first. With `--native` clusters, table and map are also in the person's own space, as "
       "`ID_space-native_*`, for `scintigen export --format dicom` too. The scans must be prepared "
       "as the controls "

@@ -79,8 +79,9 @@ ResultPage page_of(const std::string& id, const DetectionMaps& maps, const Clust
       found.found.empty()
           ? "No cluster stands out."
           : "The cluster ranked first: " + cluster_words(found.found.front(), score_name) + ".";
-  page.findings.push_back(count_words(found, score_name) +
-                          ". Every scan has clusters: their number was asked for.");
+  page.findings.push_back(count_words(found, score_name) + ".");
+  if (!found.found.empty())
+    page.findings.back() += " Healthy scans have clusters, too: their number was asked for.";
   page.warnings = maps.warnings;
   const auto resolved = settings_to_json(settings);
   for (const auto& [name, value] : resolved.items())

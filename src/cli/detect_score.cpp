@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/detection_page.h"
 #include "core/atomic_file.h"
+#include "core/device.h"
 #include "core/error.h"
 #include "core/mask_morphology.h"
 #include "core/progress.h"
@@ -68,10 +69,14 @@ class DetectScore : public Command {
         study_.draws);
     v.visit(text("retest", "a folder for each of `found`: the same people scanned again"), retest_);
     v.visit(number("seed", "of the random placements", 0, 1e9), seed_);
+    v.visit(number("threads", "CPU threads; 0 = all processors this process may use", 0, 1024),
+            device_.threads);
   }
 
   int run(const std::vector<std::string>& command_line) override {
     prepare();
+    device_.device = "cpu";
+    use_device(device_);
     RunRecord record(out_, "detect score", command_line, *this);
     record.add_input(lesions_);
     const auto lesions = read_table(lesions_);
@@ -173,7 +178,7 @@ class DetectScore : public Command {
     if (lesions.at(row, "file") == "n/a") return person;
     // Detectors of the same people lie on the same grid, mostly.
     auto& known = lesions_on_[row];
-    if (!known.lesion.defined() || !(known.grid == grid_of(person.scores)))
+    if (!(known.grid == grid_of(person.scores)))
       known = {grid_of(person.scores), read_lesion(lesions, row, person.scores)};
     person.lesion = known.lesion;
     return person;
@@ -228,16 +233,18 @@ class DetectScore : public Command {
     return table;
   }
 
+  struct LesionOnGrid {
+    Grid grid;
+    torch::Tensor lesion;
+  };
+
   std::vector<std::string> found_, names_, retest_;
   std::vector<std::string> thresholds_ = {"-2", "-2.5", "-3", "-3.5", "-4", "-4.5",
                                           "-5", "-6",   "-7", "-8",   "-10"};
   std::string lesions_, out_, title_, note_, rule_ = "voxel";
   StudyRule study_;
   int64_t seed_ = 1;
-  struct LesionOnGrid {
-    Grid grid;
-    torch::Tensor lesion;
-  };
+  DeviceSettings device_;
   std::map<size_t, LesionOnGrid> lesions_on_;  ///< by row of the table
 };
 
@@ -248,7 +255,9 @@ CommandEntry detect_score_command() {
       "detect score", "How well detectors find lesions that are known",
       "Sensitivity against clusters a person with intervals (a person is one trial) and the level "
       "of clusters placed at random, a free-response curve with the clusters of held-out controls, "
-      "and exact McNemar tests between detectors. Writes `report.html`, `hits.tsv`, `curve.tsv` "
+      "and exact McNemar tests between detectors. Clusters are of the maps alone: the bound of p "
+      "that "
+      "`detect apply` has is not applied. Writes `report.html`, `hits.tsv`, `curve.tsv` "
       "and `froc.tsv` for each detector and `pairs.tsv`; with `--retest` how far clusters agree in "
       "a second scan.",
       "scintigen detect score found found_z --lesions lesions.tsv --out scored",

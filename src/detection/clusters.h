@@ -63,9 +63,11 @@ Clusters find_clusters(const Volume& scores, const ClusterRule& rule,
 /// one, at most n clusters of at least `rule.least_ml` remain; never milder than `rule.threshold`.
 /// Exact: the voxels join in order of their scores (union-find), so no grid of thresholds is
 /// searched. The scores themselves are the candidates; where even the most extreme score gives more
-/// than n (ties), the result is the next number beyond it and no cluster remains. Source  "at most
-/// n clusters remain": Zotova and Pinon, appendix C throws  Error: as find_clusters(); most < 1;
-/// over 2^31 voxels Time    sorts the voxels beyond rule.threshold once: 1.5 million in about 1 s
+/// than n (ties), the result is the next number beyond it and no cluster remains.
+///
+/// Source  "at most n clusters remain": Zotova and Pinon, appendix C
+/// throws  Error: as find_clusters(); most < 1; over 2^31 voxels
+/// Time    sorts the voxels beyond rule.threshold once: 1.5 million in about 1 s
 /// Checked tests/detection/test_clusters.cpp against thresholds tried one by one
 std::vector<double> thresholds_for_at_most(const Volume& scores, const ClusterRule& rule,
                                            int64_t most, const torch::Tensor& mask = {});

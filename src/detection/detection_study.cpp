@@ -14,58 +14,60 @@ namespace {
 
 std::string rounded(double value) { return fmt::format("{:.6g}", value); }
 
-Clusters clusters_at(const ScoredPerson& person, ClusterRule rule, double threshold) {
-  rule.threshold = threshold;
-  return find_clusters(person.scores, rule, person.mask);
-}
+/// Of one person.
+struct Judged {
+  PatientCurve curve;                     // of a patient
+  std::vector<PatientHit> at_thresholds;  // a control hits nothing
+};
 
-/// One threshold for everybody: hits of patients, mean clusters of controls.
-void add_free_response(const std::vector<ScoredPerson>& people, const StudyRule& rule,
-                       DetectorStudy& study) {
-  std::vector<std::vector<PatientHit>> hits;
-  study.in_controls.assign(rule.thresholds.size(), 0);
-  for (const auto& person : people) {
-    std::vector<PatientHit> row;
-    for (size_t t = 0; t < rule.thresholds.size(); ++t) {
-      const auto clusters = clusters_at(person, rule.clusters, rule.thresholds[t]);
-      if (person.lesion.defined())
-        row.push_back(
-            judge_clusters(clusters, person.lesion, person.scores.voxel_to_world, rule.hit));
-      else
-        study.in_controls[t] +=
-            static_cast<double>(clusters.found.size()) / static_cast<double>(study.controls.size());
-    }
-    if (person.lesion.defined()) hits.push_back(row);
+Judged judge(const ScoredPerson& person, const StudyRule& rule) {
+  const auto& [id, scores, mask, lesion] = person;
+  Judged judged;
+  if (lesion.defined())
+    judged.curve = patient_curve(scores, mask, lesion, rule.clusters, rule.most, rule.hit,
+                                 {rule.draws, rule.seed});
+  const auto target = lesion.defined() ? lesion : torch::zeros_like(mask);
+  auto at = rule.clusters;
+  for (const double threshold : rule.thresholds) {
+    at.threshold = threshold;
+    judged.at_thresholds.push_back(
+        judge_clusters(find_clusters(scores, at, mask), target, scores.voxel_to_world, rule.hit));
   }
-  study.at_thresholds = detection_curve(hits);
+  return judged;
 }
 
 }  // namespace
 
 DetectorStudy study_detector(const std::string& name, const std::vector<ScoredPerson>& people,
                              const StudyRule& rule) {
+  std::vector<Judged> judged(people.size());
+  at::parallel_for(0, static_cast<int64_t>(people.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto p = static_cast<size_t>(begin); p < static_cast<size_t>(end); ++p)
+      judged[p] = judge(people[p], rule);
+  });
   DetectorStudy study;
   study.name = name;
-  if (rule.draws > 0) study.chance.assign(static_cast<size_t>(rule.most), 0);
-  for (const auto& person : people)
-    (person.lesion.defined() ? study.patients : study.controls).push_back(person.participant_id);
-  require(!study.patients.empty(), "{}: nobody with a lesion to find", name);
-  std::vector<const ScoredPerson*> patients;
-  for (const auto& person : people)
-    if (person.lesion.defined()) patients.push_back(&person);
-  std::vector<PatientCurve> curves(patients.size());
-  at::parallel_for(0, static_cast<int64_t>(patients.size()), 1, [&](int64_t begin, int64_t end) {
-    for (auto p = static_cast<size_t>(begin); p < static_cast<size_t>(end); ++p)
-      curves[p] = patient_curve(patients[p]->scores, patients[p]->mask, patients[p]->lesion,
-                                rule.clusters, rule.most, rule.hit, {rule.draws, rule.seed});
-  });
-  for (const auto& curve : curves) {
-    study.hits.push_back(curve.hits);
-    for (size_t n = 0; n < study.chance.size(); ++n)
-      study.chance[n] += curve.chance[n] / static_cast<double>(curves.size());
+  study.chance.assign(rule.draws > 0 ? static_cast<size_t>(rule.most) : 0, 0);
+  study.in_controls.assign(rule.thresholds.size(), 0);
+  std::vector<std::vector<PatientHit>> at_thresholds;
+  for (size_t p = 0; p < people.size(); ++p) {
+    if (people[p].lesion.defined()) {
+      study.patients.push_back(people[p].participant_id);
+      study.hits.push_back(judged[p].curve.hits);
+      at_thresholds.push_back(judged[p].at_thresholds);
+      for (size_t n = 0; n < study.chance.size(); ++n) study.chance[n] += judged[p].curve.chance[n];
+    } else {
+      study.controls.push_back(people[p].participant_id);
+      for (size_t t = 0; t < rule.thresholds.size(); ++t)
+        study.in_controls[t] += static_cast<double>(judged[p].at_thresholds[t].clusters);
+    }
   }
+  require(!study.patients.empty(), "{}: nobody with a lesion to find", name);
+  for (auto& chance : study.chance) chance /= static_cast<double>(study.patients.size());
+  if (!study.controls.empty())
+    for (auto& clusters : study.in_controls) clusters /= static_cast<double>(study.controls.size());
   study.curve = detection_curve(study.hits);
-  if (!rule.thresholds.empty()) add_free_response(people, rule, study);
+  if (!rule.thresholds.empty()) study.at_thresholds = detection_curve(at_thresholds);
   return study;
 }
 

@@ -165,6 +165,15 @@ TEST(Clusters, NoThresholdSplitsEqualScores) {
   EXPECT_GT(beyond, 3);
   EXPECT_EQ(find_clusters(scores, {Direction::kAbove, beyond, 0}).found.size(), 0U);
   EXPECT_EQ(threshold_for_at_most(scores, {Direction::kAbove, 1, 0}, 3), 1);
+  EXPECT_EQ(thresholds_for_at_most(scores, {Direction::kAbove, 1, 0}, 4),
+            (std::vector<double>{beyond, beyond, 1, 1}));
+  // One cluster, and at the next level four at once.
+  scores.voxels.fill_(0);
+  scores.voxels[4][4][4] = 5;
+  for (const int64_t k : {1, 7}) scores.voxels[k][4][4] = 3;
+  scores.voxels[4][1][1] = 3;
+  EXPECT_EQ(thresholds_for_at_most(scores, {Direction::kAbove, 1, 0}, 4),
+            (std::vector<double>{5, 5, 5, 1}));
   EXPECT_EQ(threshold_for_at_most(scores, {Direction::kAbove, 4, 0}, 1), 4);
 }
 

@@ -72,6 +72,25 @@ TEST(DetectionCurve, CountsPatientsAndClusters) {
   EXPECT_REFUSED(detection_curve({}), "detection curve: no patients");
 }
 
+TEST(DetectionCurve, ChanceOfEachNumberIsThatOfItsClusters) {
+  const auto lesion = boxes({{10, 5, 1}}).voxels;
+  const auto scores = boxes({{0, 2, -9}, {5, 3, -8}});
+  const auto curve =
+      patient_curve(scores, everywhere(), lesion, kRule, 4, HitRule::kVoxel, {100, 5});
+  ASSERT_EQ(curve.hits.size(), 4U);
+  ASSERT_EQ(curve.chance.size(), 4U);
+  const auto thresholds = thresholds_for_at_most(scores, kRule, 4, everywhere());
+  EXPECT_EQ(thresholds[3], thresholds[1]);
+  for (size_t n = 0; n < 4; ++n) {
+    const auto clusters =
+        find_clusters(scores, {Direction::kBelow, thresholds[n], 0}, everywhere());
+    EXPECT_EQ(curve.chance[n], chance_of_hit(clusters, everywhere(), lesion, scores.voxel_to_world,
+                                             HitRule::kVoxel, 5, 100));
+    EXPECT_EQ(curve.hits[n].clusters, static_cast<int64_t>(clusters.found.size()));
+  }
+  EXPECT_GT(curve.chance[1], curve.chance[0]);
+}
+
 /// One voxel placed at random hits a lesion as often as the lesion has voxels of the mask's.
 TEST(DetectionCurve, ChanceIsThePartOfTheBrain) {
   const auto lesion = boxes({{4, 8, 1}}).voxels;  // 512 of 8000

@@ -84,6 +84,9 @@ TEST(DetectionStudy, ComparesDetectorsByPatient) {
 TEST(DetectionStudy, RefusesNobody) {
   EXPECT_REFUSED(study_detector("first", {person("well", {}, false)}, rule()),
                  "first: nobody with a lesion to find");
+  auto misplaced = group();
+  misplaced[1].lesion = torch::ones({4, 4, 4});
+  EXPECT_REFUSED(study_detector("first", misplaced, rule()), "the lesion is on another grid");
   auto other = std::vector<ScoredPerson>{person("z", {{10, -5}}, true)};
   auto quick = rule();
   quick.draws = 0;
