@@ -2,6 +2,7 @@
 // scintigen detect apply: a detector and prepared volumes of patients -> score maps and ranked
 // clusters.
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "cli/command.h"
@@ -35,7 +36,7 @@ class DetectApply : public Command {
     output_.visit(v);
     v.visit(number("p_value",
                    "voxels whose p-value is above are in no cluster; 0: 0.01 where the detector "
-                   "has p-values; 1: any z below 0",
+                   "has p-values as small; 1: any z below 0",
                    0, 1),
             p_value_);
     device_.visit(v);
@@ -45,7 +46,8 @@ class DetectApply : public Command {
     use_device(device_);
     const auto detector = read_detector(detector_);
     require_complete(detector);
-    if (p_value_ == 0) p_value_ = detector.folds > 0 ? kUsualP : 1;
+    const bool usual = p_value_ == 0;
+    if (usual) p_value_ = detector.folds > 0 ? kUsualP : 1;
     require(p_value_ == 1 || detector.folds > 0,
             "--p-value {}: this detector has no p-values; fit it with --folds", p_value_);
     const auto cohort = read_volume_cohort(cohort_);
@@ -83,6 +85,15 @@ class DetectApply : public Command {
       }
       if (names.empty()) continue;
       const auto scored = score_people(detector, scans, [&] { progress.advance(); });
+      double mildest = p_value_ < 1 ? std::min(0.0, scored.healthy.z_at(p_value_)) : 0;
+      if (usual && std::isinf(mildest)) {  // nothing would ever be found
+        mildest = 0;
+        if (first == 0)
+          warn(
+              fmt::format("{} controls are too few to call any score as rare as p = {}: clusters "
+                          "are not bounded by p",
+                          detector.controls, p_value_));
+      }
       for (size_t p = 0; p < names.size(); ++p) {
         const auto& maps = scored.maps[p];
         try {
@@ -90,8 +101,7 @@ class DetectApply : public Command {
                                                  maps.mask, cohort, names[p]);
           for (const auto& warning : warnings) warn(warning);
           writer.write(names[p], {detector.grid, maps.mask, brains[p], maps.score, maps.z, maps.p,
-                                  p_value_ < 1 ? std::min(0.0, scored.healthy.z_at(p_value_)) : 0,
-                                  scans[p].voxels[0], kMethod, warnings});
+                                  mildest, scans[p].voxels[0], kMethod, warnings});
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", names[p], error.what()));
           ++skipped;

@@ -49,6 +49,7 @@ refuses '--merge sees that all shards are there; give it without --shard' fit --
 
 apply() { "$SCINTIGEN" detect apply "$cohort" --threads 1 "$@"; }
 works apply --detector detector --participants sub-009 --clusters 5 --out found
+cp works.err found.err
 for file in score.nii.gz z.nii.gz p.nii.gz clusters.nii.gz clusters.tsv; do
   [ -s "found/sub-009/sub-009_$file" ] || fail "no sub-009_$file"
 done
@@ -65,11 +66,12 @@ awk -F '\t' -v sx="$(header 280)" -v x="$(header 292)" -v sy="$(header 300)" -v 
     print "the first cluster lies " d " mm from the lesion"
     exit d > 15
   }' found/sub-009/sub-009_clusters.tsv || fail "the planted lesion is not the cluster ranked first"
-# A detector with p-values bounds them by itself.
+# A detector with p-values bounds them by itself, where controls are not too few.
 grep -q '"p_value": 0.01' found/run.json || fail "no bound of p by default"
+has '8 controls are too few to call any score as rare as p = 0.01' found.err
 # All people at once, with and without it: the same scores, other clusters.
-works apply --detector detector --participants sub-008,sub-009 --p-value 1 --clusters 1 --least-ml 1 --out mild
-works apply --detector detector --participants sub-008,sub-009 --clusters 1 --least-ml 1 --out strict
+works apply --detector detector --participants sub-008,sub-009 --p-value 1 --clusters 1 --least-ml 20 --out mild
+works apply --detector detector --participants sub-008,sub-009 --p-value 0.05 --clusters 1 --least-ml 20 --out strict
 voxels() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c } NR == 2 { print $at["voxels"] }' "$1/sub-009/sub-009_clusters.tsv"; }
 [ "$(voxels mild)" -gt "$(voxels strict)" ] || fail "a bound of p leaves $(voxels strict) voxels, none $(voxels mild)"
 cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
