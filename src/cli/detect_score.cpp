@@ -256,8 +256,7 @@ CommandEntry detect_score_command() {
       "Sensitivity against clusters a person with intervals (a person is one trial) and the level "
       "of clusters placed at random, a free-response curve with the clusters of held-out controls, "
       "and exact McNemar tests between detectors. Clusters are of the maps alone: the bound of p "
-      "that "
-      "`detect apply` has is not applied. Writes `report.html`, `hits.tsv`, `curve.tsv` "
+      "that `detect apply` has is not applied. Writes `report.html`, `hits.tsv`, `curve.tsv` "
       "and `froc.tsv` for each detector and `pairs.tsv`; with `--retest` how far clusters agree in "
       "a second scan.",
       "scintigen detect score found found_z --lesions lesions.tsv --out scored",
