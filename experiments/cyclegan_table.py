@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What experiments/cyclegan_table needs beside the commands of scintigen. NumPy and nibabel alone.
+"""What experiments/cyclegan_table needs beside the commands of scintigen. NumPy, SciPy and nibabel.
 
 cyclegan_table.py volumes PROGRAM FOLDER METHOD,METHOD.. [LPIPS]   FOLDER/volumes.csv: `scintigen metrics` of every translated volume
+cyclegan_table.py artefacts FOLDER METHOD,METHOD..                 FOLDER/artefacts.csv: grid, seams and jitter of every translated volume
 cyclegan_table.py figure FOLDER PICTURE.png                        one person: T1, each method, the real PET, differences
 """
 import concurrent.futures
@@ -17,6 +18,7 @@ import zlib
 
 import nibabel
 import numpy as np
+from scipy import ndimage
 
 FIGURE_METHODS = ["simple", "simple+mse", "cycle", "cycle+mse", "cycle+mse-histogram", "simple+mse-3d", "cycle+mse-3d",
                   "cycle+mse-3d-histogram"]
@@ -65,6 +67,51 @@ def volumes(program, folder, methods, lpips):
         print(f"{method:24} {len(mine):3} people  " + "  ".join(cells))
 
 
+def regular(voxels, brain):
+    """What repeats with the voxels' number, in % of the mean uptake; and how much neighbouring planes differ.
+
+    grid: what is left of the local mean (5 x 5 x 5 voxels of brain), averaged by place modulo 4 along each axis (the networks halve
+    twice): SD of these 64 means. seams: by place modulo 16 along one axis (cubes are put together at 16), the largest SD of 16 means
+    of the three axes. jitter: mean absolute difference of neighbouring planes in the brain over the mean, and how much larger it is
+    at every third pair, where stacked triplets meet (the worst of the three phases over the mean of the others)."""
+    weight = np.maximum(ndimage.uniform_filter(brain.astype(np.float64), 5), 1e-6)
+    left = (voxels - ndimage.uniform_filter(np.where(brain, voxels, 0.0), 5) / weight)[brain] / voxels[brain].mean()
+    place = [index[brain] for index in np.indices(voxels.shape)]
+    by = lambda phase, count: np.std(np.bincount(phase, left, count) / np.maximum(np.bincount(phase, minlength=count), 1))
+    grid = by((place[0] % 4 * 4 + place[1] % 4) * 4 + place[2] % 4, 64)
+    seams = max(by(axis % 16, 16) for axis in place)
+    both = brain[..., 1:] & brain[..., :-1]
+    apart = np.abs(np.diff(voxels, axis=2))
+    pairs = np.array([apart[..., k][both[..., k]].sum() for k in range(both.shape[2])])
+    count = both.sum((0, 1))
+    phases = [pairs[p::3].sum() / count[p::3].sum() for p in range(3)]
+    worst = int(np.argmax(phases))
+    others = (sum(phases) - phases[worst]) / 2
+    return {"grid": 100 * grid, "seams": 100 * seams, "jitter": 100 * pairs.sum() / count.sum() / voxels[brain].mean(),
+            "every_third": phases[worst] / others}
+
+
+def artefacts(folder, methods):
+    folder = pathlib.Path(folder)
+    load = lambda file: np.asarray(nibabel.load(file).dataobj, dtype=np.float64)
+    rows = []
+    for method in methods.split(","):
+        for person, made in translated(folder, method).items():
+            brain = load(prepared(folder, person, "pet")[1]) > 0.5
+            rows.append({"method": method, "participant_id": person, **regular(load(made), brain)})
+    for person in sorted({row["participant_id"] for row in rows}):
+        file, mask = prepared(folder, person, "pet")
+        rows.append({"method": "real PET", "participant_id": person, **regular(load(file), load(mask) > 0.5)})
+    with open(folder / "artefacts.csv", "w", newline="") as out:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    for method in dict.fromkeys(row["method"] for row in rows):
+        mine = [row for row in rows if row["method"] == method]
+        print(f"{method:24} {len(mine):3} people  " + "  ".join(
+            f"{key} {statistics.mean(row[key] for row in mine):.2f}" for key in ("grid", "seams", "jitter", "every_third")))
+
+
 def write_png(path, pixels):
     height, width = pixels.shape[:2]
     raw = b"".join(b"\0" + pixels[row].tobytes() for row in range(height))
@@ -108,6 +155,8 @@ def figure(folder, picture):
 if __name__ == "__main__":
     if len(sys.argv) in (5, 6) and sys.argv[1] == "volumes":
         volumes(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5] if len(sys.argv) == 6 else "")
+    elif len(sys.argv) == 4 and sys.argv[1] == "artefacts":
+        artefacts(sys.argv[2], sys.argv[3])
     elif len(sys.argv) == 4 and sys.argv[1] == "figure":
         figure(sys.argv[2], sys.argv[3])
     else:

@@ -31,11 +31,16 @@ ResultTable clusters_as_table(const Clusters& clusters, const std::string& what)
                      "centre x, y, z (mm)", "mean", "rank score"},
                     {},
                     {1}};
-  for (const auto& one : clusters.found)
-    table.rows.push_back({std::to_string(one.label), one.region.empty() ? "–" : one.region,
-                          figure_text(one.volume_ml), figure_text(one.peak),
-                          place_text(one.peak_mm), place_text(one.centre_mm), figure_text(one.mean),
-                          figure_text(one.rank_score)});
+  if (clusters.with_uptake) table.columns.emplace_back("uptake (SD)");
+  for (const auto& one : clusters.found) {
+    std::vector<std::string> row = {
+        std::to_string(one.label),  one.region.empty() ? "–" : one.region,
+        figure_text(one.volume_ml), figure_text(one.peak),
+        place_text(one.peak_mm),    place_text(one.centre_mm),
+        figure_text(one.mean),      figure_text(one.rank_score)};
+    if (clusters.with_uptake) row.push_back(figure_text(one.uptake));
+    table.rows.push_back(std::move(row));
+  }
   return table;
 }
 

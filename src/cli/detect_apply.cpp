@@ -100,8 +100,9 @@ class DetectApply : public Command {
           const auto warnings = patient_warnings(detector.network, detector.quality, scans[p],
                                                  maps.mask, cohort, names[p]);
           for (const auto& warning : warnings) warn(warning);
+          const auto uptake = detector.uptake.of(scans[p], maps.mask, brains[p], detector.grid);
           writer.write(names[p], {detector.grid, maps.mask, brains[p], maps.score, maps.z, maps.p,
-                                  mildest, scans[p].voxels[0], kMethod, warnings});
+                                  mildest, uptake, scans[p].voxels[0], kMethod, warnings});
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", names[p], error.what()));
           ++skipped;

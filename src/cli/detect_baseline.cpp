@@ -13,6 +13,7 @@
 #include "core/run_record.h"
 #include "core/same_grid.h"
 #include "core/volume_io.h"
+#include "detection/control_uptake.h"
 #include "detection/simple_detectors.h"
 #include "training/checkpoint.h"
 #include "training/siamese_recipe.h"
@@ -85,6 +86,9 @@ class DetectBaseline : public Command {
             "--pseudo-normal: belongs to --method residual");
     require((method_ == "mahalanobis") == !features_.empty(),
             "--features: expected with --method mahalanobis, and with it alone");
+    require(method_ == "mahalanobis" || output_.uptake == "any",
+            "--uptake {}: belongs to --method mahalanobis; z and residual look for lower uptake",
+            output_.uptake);
     require(images_.modalities.size() == 1, "--modality: {} named; expected one",
             images_.modalities.size());
   }
@@ -103,10 +107,10 @@ class DetectBaseline : public Command {
 
   /// A person's image as it is compared: smooth relative uptake, less the pseudo-normal one's.
   torch::Tensor image_of(const PatchPeople& people, size_t p, const torch::Tensor& mask) const {
-    const auto spacing = spacing_mm(people.grid.voxel_to_world);
-    std::array<double, 3> fwhm{};
-    for (size_t axis = 0; axis < 3; ++axis) fwhm[axis] = smooth_mm_ / spacing[axis];
-    const auto real = relative_uptake(people.scans[p].voxels[0], mask, fwhm);
+    const auto uptake_of = [&](const ScaledScans& scans) {
+      return smoothed_uptake(scans, 0, mask, people.grid, smooth_mm_);
+    };
+    const auto real = uptake_of(people.scans[p]);
     if (method_ == "z") return real;
     const auto& id = people.participants[p];
     const auto& file = pseudo_.at(id);
@@ -114,20 +118,19 @@ class DetectBaseline : public Command {
     require_same_grid(pseudo, file.string(),
                       {people.scans[p].voxels[0], people.grid.voxel_to_world, "1"},
                       "the image of " + id);
-    return real - relative_uptake(pseudo.voxels, mask, fwhm);
+    return real - uptake_of({{pseudo.voxels}, {}, {}});
   }
 
   int64_t by_images(const VolumeCohort& cohort, const std::vector<std::string>& controls,
                     const DetectionWriter& writer) const {
     const auto healthy = read_patch_people(cohort, controls, images_);
     Progress progress("detect baseline", static_cast<int64_t>(controls.size()), "control");
-    std::vector<torch::Tensor> images;
+    NormalImages images;
     for (size_t p = 0; p < controls.size(); ++p) {
-      images.push_back(image_of(healthy, p, healthy.mask));
+      images.add(image_of(healthy, p, healthy.mask));
       progress.advance();
     }
-    const auto normal = normal_images(images);
-    images.clear();
+    const auto normal = images.normal();
     return each_person(cohort, images_, healthy.grid, [&](const PatchPeople& person) {
       const auto brain = own_brain(person);
       const auto mask = brain.defined() ? healthy.mask & brain : healthy.mask;
@@ -139,6 +142,7 @@ class DetectBaseline : public Command {
                                             z,
                                             {},
                                             0,
+                                            {},
                                             person.scans[0].voxels[0],
                                             kImages,
                                             {}});
@@ -175,11 +179,20 @@ class DetectBaseline : public Command {
       }
       progress.advance();
     }
+    const auto uptake = control_uptake(healthy, trained.data.modalities);
     for (size_t p = 0; p < maps.size(); ++p)
       skipped += skips(names[p], [&] {
-        writer.write(
-            names[p],
-            {grid, healthy.mask, brains[p], maps[p], {}, {}, 0, scans[p].voxels[0], kLatents, {}});
+        writer.write(names[p], {grid,
+                                healthy.mask,
+                                brains[p],
+                                maps[p],
+                                {},
+                                {},
+                                0,
+                                uptake.of(scans[p], healthy.mask, brains[p], grid),
+                                scans[p].voxels[0],
+                                kLatents,
+                                {}});
       });
     return skipped;
   }

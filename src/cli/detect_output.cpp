@@ -46,13 +46,22 @@ Volume around(const Volume& volume, const Volume& shown) {
   return part;
 }
 
-/// The maps where the person's own brain is, too, less its edge.
-DetectionMaps inside(DetectionMaps maps, double margin_mm) {
+/// The maps where the person's own brain is, too, less its edge, and uptake is as asked for.
+DetectionMaps inside(DetectionMaps maps, double margin_mm, const std::string& uptake) {
   if (maps.brain.defined()) maps.mask = maps.mask & maps.brain;
   if (margin_mm > 0) maps.mask = erode(maps.mask, margin_mm, spacing_mm(maps.grid.voxel_to_world));
   require(maps.mask.any().item<bool>(),
           "no voxel lies in the detector's brain and in the person's, {:g} mm inside their edge",
           margin_mm);
+  if (maps.uptake.defined()) maps.uptake = maps.uptake.masked_fill(maps.mask.logical_not(), 0);
+  if (uptake != "any") {
+    require(maps.uptake.defined(),
+            "--uptake {}: these detectors know no uptake; expected a PET or SPECT among the "
+            "modalities, or --uptake any",
+            uptake);
+    maps.mask = maps.mask & (uptake == "lower" ? maps.uptake.lt(0) : maps.uptake.gt(0));
+    require(maps.mask.any().item<bool>(), "no voxel has {} uptake than the controls", uptake);
+  }
   const auto outside = maps.mask.logical_not();
   for (auto* map : {&maps.score, &maps.z})
     if (map->defined()) *map = map->masked_fill(outside, 0);
@@ -101,6 +110,12 @@ void DetectionSettings::visit(SettingsVisitor& v) {
                  "before any lesion does",
                  0, 50),
           margin_mm);
+  v.visit(
+      choice("uptake",
+             "where the smoothed uptake of the tracer is lower than the controls' mean, higher, "
+             "or any: one-class machines and distances stand out either way",
+             {"any", "lower", "higher"}),
+      uptake);
   v.visit(text("native",
                "prepare's folder native, its transforms beside it: clusters and maps in each "
                "person's own space as well, pictures on the T1"),
@@ -195,7 +210,7 @@ void DetectionWriter::draw(const fs::path& folder, const Volume& anatomy, const 
 }
 
 Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& found_maps) const {
-  const auto maps = inside(found_maps, settings_.margin_mm);
+  const auto maps = inside(found_maps, settings_.margin_mm, settings_.uptake);
   const auto folder = out_ / id;
   fs::create_directories(folder);
   const auto file = [&](const std::string& what) {
@@ -204,8 +219,8 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
   const auto volume = [&](const torch::Tensor& voxels) {
     return Volume{voxels, maps.grid.voxel_to_world, "1"};
   };
-  for (const auto& [what, voxels] :
-       {std::pair{"score", &maps.score}, std::pair{"z", &maps.z}, std::pair{"p", &maps.p}})
+  for (const auto& [what, voxels] : {std::pair{"score", &maps.score}, std::pair{"z", &maps.z},
+                                     std::pair{"p", &maps.p}, std::pair{"uptake", &maps.uptake}})
     if (voxels->defined())
       write_nifti(file(fmt::format("{}.nii.gz", what)), volume(*voxels), kDescrip);
   const std::string score_name = maps.z.defined() ? "z" : "score";
@@ -216,6 +231,7 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
   rule.least_ml = settings_.least_ml;
   rule.threshold = threshold_for_at_most(ranked, rule, settings_.clusters, maps.mask);
   auto found = find_clusters(ranked, rule, maps.mask);
+  if (maps.uptake.defined()) set_uptake(found, maps.uptake);
   if (atlas_) name_regions(found, *atlas_, identity_affine());
   write_nifti(file("clusters.nii.gz"), volume(found.labels.to(torch::kFloat)), kDescrip);
   write_table(file("clusters.tsv"), cluster_table({&found}));

@@ -18,7 +18,7 @@ namespace scintigen {
 struct DetectionSettings : Settings {
   int64_t clusters = 10;
   double least_ml = 0, margin_mm = 0;
-  std::string native, atlas = "auto";
+  std::string native, atlas = "auto", uptake = "any";
   int64_t pictures = 3;
   void visit(SettingsVisitor& visitor) override;
 };
@@ -26,13 +26,14 @@ struct DetectionSettings : Settings {
 /// Maps of one person on a detector's grid; lower stands out.
 struct DetectionMaps {
   Grid grid;
-  torch::Tensor mask;   ///< [D,H,W] bool: where the detector has scores
-  torch::Tensor brain;  ///< [D,H,W] bool: the person's own, or undefined where it has no mask
-  torch::Tensor score;  ///< float32; undefined where z is all there is
-  torch::Tensor z, p;   ///< float32; undefined where the detector has none
-  double mildest = 0;   ///< voxels whose z (or score) is above are in no cluster
-  torch::Tensor scan;   ///< float32, what was scored, for pictures without --native
-  std::string method;   ///< a sentence or two for the page
+  torch::Tensor mask;    ///< [D,H,W] bool: where the detector has scores
+  torch::Tensor brain;   ///< [D,H,W] bool: the person's own, or undefined where it has no mask
+  torch::Tensor score;   ///< float32; undefined where z is all there is
+  torch::Tensor z, p;    ///< float32; undefined where the detector has none
+  double mildest = 0;    ///< voxels whose z (or score) is above are in no cluster
+  torch::Tensor uptake;  ///< float32: t of the tracer's against controls; undefined: not known
+  torch::Tensor scan;    ///< float32, what was scored, for pictures without --native
+  std::string method;    ///< a sentence or two for the page
   std::vector<std::string> warnings;
 };
 
@@ -43,10 +44,11 @@ class DetectionWriter {
   DetectionWriter(const DetectionSettings& settings, std::filesystem::path out,
                   const VolumeCohort& cohort, Settings& all_settings);
 
-  /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p (what there is), ID_clusters.nii.gz, ID_clusters.tsv;
-  /// with --native the same as ID_space-native_*; overlay_*.png and report.html. Clusters are of z
-  /// where there is one, else of the score; of both masks, `margin_mm` inside their edge: maps are
-  /// 0 elsewhere. Says how many were found. throws  Error: no transform or image of the person in
+  /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p, ID_uptake (what there is), ID_clusters.nii.gz,
+  /// ID_clusters.tsv; with --native the same as ID_space-native_*; overlay_*.png and report.html.
+  /// Clusters are of z where there is one, else of the score; of both masks, `margin_mm` inside
+  /// their edge, and where uptake is what --uptake asks for: maps are 0 elsewhere. Says how many
+  /// were found. throws  Error: no transform or image of the person in
   /// --native; no voxel is inside
   Clusters write(const std::string& id, const DetectionMaps& found_maps) const;
 

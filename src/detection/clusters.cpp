@@ -271,22 +271,47 @@ Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& t
   return moved;
 }
 
+void set_uptake(Clusters& clusters, const torch::Tensor& uptake) {
+  require(uptake.sizes() == clusters.labels.sizes(),
+          "clusters: the map of uptake has another shape than the scores");
+  const auto label = clusters.labels.flatten().to(torch::kLong);
+  const auto count = static_cast<int64_t>(clusters.found.size()) + 1;
+  const auto sums = label.bincount(uptake.flatten().to(torch::kDouble), count);
+  const auto voxels = label.bincount({}, count);
+  clusters.with_uptake = true;
+  for (auto& one : clusters.found)
+    one.uptake = sums[one.label].item<double>() / voxels[one.label].item<double>();
+}
+
 Table cluster_table(const std::vector<const Clusters*>& all) {
   Table table{"clusters.tsv",
               {"cluster", "direction", "voxels", "volume_ml", "peak", "peak_x", "peak_y", "peak_z",
                "centre_x", "centre_y", "centre_z", "mean", "rank_score", "region"},
               {}};
+  const bool with_uptake = !all.empty() && all.front()->with_uptake;
+  if (with_uptake) table.columns.emplace_back("uptake");
   const auto rounded = [](double value) { return fmt::format("{:.6g}", value); };
   const auto mm = [](double value) { return fmt::format("{:.2f}", value + 0.0); };
   for (const auto* clusters : all)
-    for (const auto& one : clusters->found)
-      table.add_row({std::to_string(one.label),
-                     clusters->rule.direction == Direction::kAbove ? "above" : "below",
-                     std::to_string(one.voxels), rounded(one.volume_ml), rounded(one.peak),
-                     mm(one.peak_mm[0]), mm(one.peak_mm[1]), mm(one.peak_mm[2]),
-                     mm(one.centre_mm[0]), mm(one.centre_mm[1]), mm(one.centre_mm[2]),
-                     rounded(one.mean), rounded(one.rank_score),
-                     one.region.empty() ? "n/a" : one.region});
+    for (const auto& one : clusters->found) {
+      std::vector<std::string> row = {
+          std::to_string(one.label),
+          clusters->rule.direction == Direction::kAbove ? "above" : "below",
+          std::to_string(one.voxels),
+          rounded(one.volume_ml),
+          rounded(one.peak),
+          mm(one.peak_mm[0]),
+          mm(one.peak_mm[1]),
+          mm(one.peak_mm[2]),
+          mm(one.centre_mm[0]),
+          mm(one.centre_mm[1]),
+          mm(one.centre_mm[2]),
+          rounded(one.mean),
+          rounded(one.rank_score),
+          one.region.empty() ? "n/a" : one.region};
+      if (with_uptake) row.push_back(rounded(one.uptake));
+      table.add_row(std::move(row));
+    }
   return table;
 }
 

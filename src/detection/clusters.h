@@ -40,12 +40,14 @@ struct Cluster {
   double mean = 0;    ///< of its scores
   double rank_score = 0;
   std::string region;  ///< of the peak; "" without an atlas or away from it
+  double uptake = 0;   ///< mean of another map: set_uptake()
 };
 
 struct Clusters {
   torch::Tensor labels;        ///< int32 [D,H,W]; 0 = no cluster
   std::vector<Cluster> found;  ///< by rank: found[r].label == r + 1
   ClusterRule rule;
+  bool with_uptake = false;  ///< set_uptake() was called
 };
 
 /// Rank: r = size / largest size / 2 + |mean| / largest |mean| / 2, largest first; the more extreme
@@ -80,6 +82,9 @@ double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int6
 void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& scores_to_atlas,
                   double reach_mm = 8);
 
+/// Mean of a map of uptake (of the scores' shape; lower: less than controls) over each cluster.
+void set_uptake(Clusters& clusters, const torch::Tensor& uptake);
+
 /// The same clusters where the scores were brought to another grid, such as the patient's own:
 /// labels of the nearest voxel, places moved, ml by the map's volume (where it deforms: by the
 /// target's voxels); scores, ranks and regions stay. `target_to_scores` takes the target's world to
@@ -90,7 +95,8 @@ Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& t
                      const SpatialMap& target_to_scores);
 
 /// One row a cluster in order of rank: cluster, direction, voxels, volume_ml, peak, peak_x, peak_y,
-/// peak_z, centre_x, centre_y, centre_z (mm, RAS+), mean, rank_score, region ("n/a" without one).
+/// peak_z, centre_x, centre_y, centre_z (mm, RAS+), mean, rank_score, region ("n/a" without one),
+/// and with_uptake (of the first), uptake.
 /// docs/file_formats.md, "Clusters". Several tables of one scan go under one another.
 Table cluster_table(const std::vector<const Clusters*>& all);
 

@@ -13,10 +13,14 @@
 namespace scintigen {
 namespace {
 
-constexpr int64_t kFormat = 3;
+constexpr int64_t kFormat = 4;
 
 std::filesystem::path plane_file(const Detector& detector, int64_t plane) {
   return detector.folder / "planes" / fmt::format("plane-{:04}.safetensors", plane);
+}
+
+std::filesystem::path uptake_file(const std::filesystem::path& folder) {
+  return folder / "uptake.safetensors";
 }
 
 std::map<std::string, torch::Tensor> weights_of(const PatchAutoencoder& network) {
@@ -81,6 +85,8 @@ Detector begin_detector(const std::filesystem::path& folder, const PatchAutoenco
     description["quality"] = control_quality(network, controls, cohort).json();
     std::filesystem::create_directories(folder / "planes");
     write_tensors(folder / "network.safetensors", weights_of(network));
+    write_control_uptake(uptake_file(folder), control_uptake(controls, patches.modalities),
+                         description["key"].get<std::string>());
     write_file(path, description.dump(2) + "\n");
   }
   return read_detector(folder);
@@ -128,6 +134,8 @@ Detector read_detector(const std::filesystem::path& folder) {
             file.source, entry.key());
     entry.value().copy_(stored);
   }
+  detector.uptake = read_control_uptake(uptake_file(folder), detector.patches.modalities,
+                                        detector.key, detector.grid, detector.controls);
   return detector;
 }
 

@@ -2,7 +2,9 @@
 // A lesion detector on disk: an encoder, a grid, and the machines of each plane of it.
 //   detector.json          grid, modalities, settings, key; written before the planes
 //   network.safetensors    the patch auto-encoder
-//   planes/plane-0057.safetensors   machines of axial plane 57; planes without brain have no file
+//   uptake.safetensors     controls' smoothed uptake of the tracer, where a modality is PET or
+//   SPECT planes/plane-0057.safetensors   machines of axial plane 57; planes without brain have no
+//   file
 // Does: fit the planes that are not there yet, score people plane by plane.
 // Does not: hold more than a plane of machines in memory.
 // Described for other programs in docs/file_formats.md, "Detectors".
@@ -16,6 +18,7 @@
 #include "core/grid.h"
 #include "core/shard.h"
 #include "detection/control_quality.h"
+#include "detection/control_uptake.h"
 #include "detection/held_out_scores.h"
 #include "detection/voxel_machines.h"
 
@@ -30,12 +33,13 @@ struct Detector {
   int64_t controls = 0, folds = 0;
   std::string key;  ///< of network, controls and settings; every plane file has it
   ControlQuality quality;
+  ControlUptake uptake;
   PatchAutoencoder network{nullptr};
 };
 
-/// Writes detector.json and network.safetensors of a detector of these controls of a cohort, or
-/// finds them there. throws  Error: the folder holds a detector of other controls, settings or
-/// network; folds that leave nobody
+/// Writes detector.json, network.safetensors and uptake.safetensors of a detector of these controls
+/// of a cohort, or finds them there. throws  Error: the folder holds a detector of other controls,
+/// settings or network; folds that leave nobody
 Detector begin_detector(const std::filesystem::path& folder, const PatchAutoencoder& network,
                         const PatchPeople& controls, const PatchSettings& patches,
                         const VoxelMachineSettings& settings, const VolumeCohort& cohort);

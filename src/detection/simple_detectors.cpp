@@ -50,18 +50,23 @@ torch::Tensor relative_uptake(const torch::Tensor& image, const torch::Tensor& m
   return torch::where(inside, scaled / weight, torch::zeros_like(scaled)).contiguous();
 }
 
-NormalDifferences normal_images(const std::vector<torch::Tensor>& images) {
-  require(images.size() >= 3, "z against controls: {} controls; expected at least 3",
-          images.size());
-  auto sum = torch::zeros_like(images[0], torch::kDouble), square = torch::zeros_like(sum);
-  for (const auto& image : images) sum += image;
-  const auto n = static_cast<double>(images.size());
-  const auto mean = sum / n;
-  for (const auto& image : images) square += (image - mean).square();
+void NormalImages::add(const torch::Tensor& image) {
+  if (people_++ == 0) {
+    mean_ = image.to(torch::kDouble);
+    squares_ = torch::zeros_like(mean_);
+    return;
+  }
+  const auto off = image.to(torch::kDouble) - mean_;
+  mean_ += off / static_cast<double>(people_);
+  squares_ += off * (image - mean_);
+}
+
+NormalDifferences NormalImages::normal() const {
+  require(people_ >= 3, "z against controls: {} controls; expected at least 3", people_);
   NormalDifferences normal;
-  normal.mean = mean;
-  normal.sd = (square / (n - 1)).sqrt();
-  normal.people = static_cast<int64_t>(images.size());
+  normal.mean = mean_.clone();
+  normal.sd = (squares_ / static_cast<double>(people_ - 1)).sqrt();
+  normal.people = people_;
   return normal;
 }
 

@@ -26,9 +26,18 @@ namespace scintigen {
 torch::Tensor relative_uptake(const torch::Tensor& image, const torch::Tensor& mask,
                               const std::array<double, 3>& fwhm_voxels);
 
-/// Mean and standard deviation (n - 1) of controls' images at each voxel, for against_normal():
-/// t of a new image, lower where it lies below the controls. throws Error: fewer than 3 images
-NormalDifferences normal_images(const std::vector<torch::Tensor>& images);
+/// Mean and standard deviation (n - 1) of controls' images at each voxel, one image after the
+/// other, for against_normal(): t of a new image, lower where it lies below the controls.
+class NormalImages {
+ public:
+  void add(const torch::Tensor& image);  ///< of one shape
+  /// throws Error: fewer than 3 images
+  NormalDifferences normal() const;
+
+ private:
+  torch::Tensor mean_, squares_;  ///< float64; squares about the mean (Welford 1962)
+  int64_t people_ = 0;
+};
 
 /// Ledoit and Wolf's estimate from rows [n,d] float64: (1 - s) S + s mean(diagonal of S) I with S
 /// the covariance (over n). Batched: [V,n,d] -> [V,d,d], shrinkage [V].

@@ -4,14 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "cohort/modality.h"
 #include "imaging/prepare.h"
 
 namespace scintigen {
-
-/// PET and SPECT: uptake of a tracer, where MRI shows anatomy.
-inline bool is_emission(const std::string& modality) {
-  return modality == "pet" || modality == "spect";
-}
 
 /// The one series of a folder that can be used. `where` begins each message.
 /// throws  Error: no DICOM files; none usable (why); several

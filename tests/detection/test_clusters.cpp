@@ -268,5 +268,27 @@ TEST(Clusters, GoThroughADeformation) {
   EXPECT_DOUBLE_EQ(is.volume_ml, was.volume_ml);
 }
 
+TEST(Clusters, HaveTheMeanOfAnotherMapAndAColumnForItEvenWhereThereAreNone) {
+  auto map = torch::zeros({4, 5, 6});
+  map[1][1].slice(0, 1, 3).fill_(-4);
+  map[3][4][5] = -3;
+  ClusterRule rule;
+  rule.direction = Direction::kBelow;
+  rule.threshold = -2;
+  auto found = find_clusters({map, identity_affine(), "1"}, rule);
+  EXPECT_EQ(cluster_table({&found}).columns.back(), "region");
+  auto uptake = torch::full({4, 5, 6}, 9.0f);
+  uptake[1][1][1] = -1;
+  uptake[1][1][2] = -2;
+  set_uptake(found, uptake);
+  EXPECT_EQ(found.found[0].uptake, -1.5);
+  EXPECT_EQ(found.found[1].uptake, 9);
+  EXPECT_EQ(cluster_table({&found}).at(0, "uptake"), "-1.5");
+  auto none = find_clusters({torch::zeros({4, 5, 6}), identity_affine(), "1"}, rule);
+  set_uptake(none, uptake);
+  EXPECT_EQ(cluster_table({&none}).columns.back(), "uptake");
+  EXPECT_REFUSED(set_uptake(none, map[0]), "the map of uptake has another shape than the scores");
+}
+
 }  // namespace
 }  // namespace scintigen

@@ -90,8 +90,9 @@ TEST_F(DetectorOnDisk, ShardsGiveTheWholeBitForBit) {
   EXPECT_EQ(missing_planes(parts), (std::vector<int64_t>{0, 2}));
   EXPECT_EQ(fit_detector(parts, controls_, settings, parse_shard("1/2"), [] {}).fitted, 2);
   EXPECT_TRUE(missing_planes(parts).empty());
-  for (const char* file : {"detector.json", "network.safetensors", "planes/plane-0000.safetensors",
-                           "planes/plane-0001.safetensors", "planes/plane-0002.safetensors"})
+  for (const char* file : {"detector.json", "network.safetensors", "uptake.safetensors",
+                           "planes/plane-0000.safetensors", "planes/plane-0001.safetensors",
+                           "planes/plane-0002.safetensors"})
     EXPECT_EQ(sha256_of_file(folder_ / "whole" / file), sha256_of_file(folder_ / "parts" / file))
         << file;
 }
@@ -104,10 +105,12 @@ TEST_F(DetectorOnDisk, RefusesOtherControlsAndDamage) {
   EXPECT_REFUSED(begin_detector(folder_ / "d", network_, controls_, patches_, other, cohort_),
                  "holds a detector of other controls, settings or features; name another --out");
   write_file(folder_ / "d" / "detector.json",
-             "{\"format\": \"scintigen detector\", \"version\": 3}");
+             "{\"format\": \"scintigen detector\", \"version\": 4}");
   EXPECT_REFUSED(read_detector(folder_ / "d"), "detector.json: is damaged");
+  write_file(folder_ / "d" / "detector.json",
+             "{\"format\": \"scintigen detector\", \"version\": 3}");
   write_file(folder_ / "d" / "detector.json", "[]");
-  EXPECT_REFUSED(read_detector(folder_ / "d"), "expected a detector of version 3");
+  EXPECT_REFUSED(read_detector(folder_ / "d"), "expected a detector of version 4");
 }
 
 }  // namespace

@@ -52,14 +52,28 @@ TEST(SimpleDetectors, RelativeUptakeIsOneOnAverageAndSmoothInside) {
 }
 
 TEST(SimpleDetectors, ZByHand) {
-  std::vector<torch::Tensor> images;
-  for (const float value : {1.0f, 2.0f, 3.0f}) images.push_back(torch::full({1, 1, 2}, value));
-  const auto normal = normal_images(images);
+  NormalImages images;
+  for (const float value : {1.0f, 2.0f}) images.add(torch::full({1, 1, 2}, value));
+  EXPECT_REFUSED(images.normal(), "z against controls: 2 controls; expected at least 3");
+  images.add(torch::full({1, 1, 2}, 3.0f));
+  const auto normal = images.normal();
   // Mean 2, SD 1, three people: t = (1 - 2) / sqrt(4 / 3).
   EXPECT_NEAR(against_normal(torch::ones({1, 1, 2}), normal)[0][0][0].item<double>(),
               -std::sqrt(0.75), 1e-6);
-  images.pop_back();
-  EXPECT_REFUSED(normal_images(images), "z against controls: 2 controls; expected at least 3");
+}
+
+TEST(SimpleDetectors, ControlsThatAreAlikeHaveNoDeviationAndManyHaveTorchs) {
+  NormalImages alike, many;
+  std::vector<torch::Tensor> all;
+  for (uint64_t p = 0; p < 20; ++p) {
+    alike.add(torch::full({2, 3, 4}, 0.1f));
+    all.push_back(1000 + Random(1, "image", p).uniform_tensor({2, 3, 4}));
+    many.add(all.back());
+  }
+  EXPECT_EQ(alike.normal().sd.abs().max().item<double>(), 0);
+  const auto stacked = torch::stack(all).to(torch::kDouble);
+  EXPECT_TRUE(torch::allclose(many.normal().mean, stacked.mean(0), 1e-12));
+  EXPECT_TRUE(torch::allclose(many.normal().sd, stacked.std(0), 1e-9));
 }
 
 /// The plane's distances are those of the latents that plane_features.h reads.

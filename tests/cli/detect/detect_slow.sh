@@ -76,6 +76,16 @@ voxels() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c } NR == 2
 [ "$(voxels mild)" -gt "$(voxels strict)" ] || fail "a bound of p leaves $(voxels strict) voxels, none $(voxels mild)"
 cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 
+# Less uptake than controls, more, or any: a map says it, the table too, and clusters are where it is asked for.
+[ -s found/sub-009/sub-009_uptake.nii.gz ] || fail "no sub-009_uptake.nii.gz"
+works apply --detector detector --participants sub-009 --uptake lower --clusters 5 --out lower
+works apply --detector detector --participants sub-009 --uptake higher --clusters 5 --out higher
+uptakes() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c; if (!at["uptake"]) print "no column" } NR > 1 { print $at["uptake"] }' "$1/sub-009/sub-009_clusters.tsv"; }
+[ "$(uptakes lower | head -n 1 | cut -c 1)" = - ] || fail "the lesion has no lower uptake: $(uptakes lower)"
+[ -z "$(uptakes lower | grep -v '^-')" ] || fail "a cluster of lower uptake has $(uptakes lower)"
+[ -z "$(uptakes higher | grep -v '^[0-9]')" ] || fail "a cluster of higher uptake has $(uptakes higher)"
+cmp found/sub-009/sub-009_uptake.nii.gz lower/sub-009/sub-009_uptake.nii.gz
+
 # Without the brain's edge there is less of the map.
 works apply --detector detector --participants sub-009 --margin-mm 12 --out inner
 filled() { gunzip -c "$1/sub-009/sub-009_score.nii.gz" | tail -c +353 | tr -d '\0' | wc -c; }

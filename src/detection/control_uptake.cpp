@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "detection/control_uptake.h"
+
+#include <algorithm>
+#include <array>
+
+#include "cohort/modality.h"
+#include "core/error.h"
+#include "core/safetensors.h"
+#include "detection/simple_detectors.h"
+
+namespace scintigen {
+
+namespace {
+
+std::optional<size_t> tracer_modality(const std::vector<std::string>& modalities) {
+  const auto found = std::find_if(modalities.begin(), modalities.end(), is_emission);
+  if (found == modalities.end()) return {};
+  return static_cast<size_t>(found - modalities.begin());
+}
+
+}  // namespace
+
+torch::Tensor smoothed_uptake(const ScaledScans& person, size_t modality, const torch::Tensor& mask,
+                              const Grid& grid, double smooth_mm) {
+  const auto spacing = spacing_mm(grid.voxel_to_world);
+  std::array<double, 3> fwhm{};
+  for (size_t axis = 0; axis < 3; ++axis) fwhm[axis] = smooth_mm / spacing[axis];
+  return relative_uptake(person.voxels.at(modality), mask, fwhm);
+}
+
+torch::Tensor ControlUptake::of(const ScaledScans& person, const torch::Tensor& mask,
+                                const torch::Tensor& brain, const Grid& grid) const {
+  if (!modality) return {};
+  const auto inside = brain.defined() ? mask & brain : mask;
+  return against_normal(smoothed_uptake(person, *modality, inside, grid), normal)
+      .masked_fill_(inside.logical_not(), 0);
+}
+
+ControlUptake control_uptake(const PatchPeople& controls,
+                             const std::vector<std::string>& modalities) {
+  ControlUptake uptake;
+  uptake.modality = tracer_modality(modalities);
+  if (!uptake.modality) return uptake;
+  NormalImages images;
+  for (const auto& person : controls.scans)
+    images.add(smoothed_uptake(person, *uptake.modality, controls.mask, controls.grid));
+  uptake.normal = images.normal();
+  for (auto* map : {&uptake.normal.mean, &uptake.normal.sd}) *map = map->to(torch::kFloat);
+  return uptake;
+}
+
+void write_control_uptake(const std::filesystem::path& path, const ControlUptake& uptake,
+                          const std::string& key) {
+  if (uptake.modality)
+    write_tensors(path, {{"mean", uptake.normal.mean}, {"sd", uptake.normal.sd}}, {{"key", key}});
+}
+
+ControlUptake read_control_uptake(const std::filesystem::path& path,
+                                  const std::vector<std::string>& modalities,
+                                  const std::string& key, const Grid& grid, int64_t controls) {
+  ControlUptake uptake;
+  uptake.modality = tracer_modality(modalities);
+  if (!uptake.modality) return uptake;
+  const auto file = read_tensors(path);
+  const auto found = file.metadata.find("key");
+  require(found != file.metadata.end() && found->second == key,
+          "{}: belongs to another detector; fit again into an empty folder", path.string());
+  uptake.normal = {file.at("sd"), file.at("mean"), controls};
+  for (const auto* map : {&uptake.normal.mean, &uptake.normal.sd})
+    require(map->scalar_type() == torch::kFloat &&
+                map->sizes() == torch::IntArrayRef({grid.nk, grid.nj, grid.ni}),
+            "{}: is not of the detector's grid; fit again", path.string());
+  return uptake;
+}
+
+}  // namespace scintigen
