@@ -46,6 +46,7 @@ class DetectApply : public Command {
     use_device(device_);
     const auto detector = read_detector(detector_);
     require_complete(detector);
+    output_.require_uptake_of(detector.patches.modalities);
     const bool usual = p_value_ == 0;
     if (usual) p_value_ = detector.folds > 0 ? kUsualP : 1;
     require(p_value_ == 1 || detector.folds > 0,

@@ -154,6 +154,7 @@ class DetectBaseline : public Command {
     const auto checkpoint = chosen_checkpoint(features_);
     record.add_input(checkpoint);
     const auto trained = read_patch_network(checkpoint.string());
+    output_.require_uptake_of(trained.data.modalities);
     const DensePatchEncoder encoder(trained.network);
     const auto healthy = read_patch_people(cohort, controls, trained.data);
     std::vector<ScaledScans> scans;

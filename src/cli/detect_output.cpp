@@ -13,6 +13,7 @@
 #include "core/progress.h"
 #include "core/resample.h"
 #include "core/transform_file.h"
+#include "detection/control_uptake.h"
 #include "report/html.h"
 
 namespace scintigen {
@@ -55,10 +56,6 @@ DetectionMaps inside(DetectionMaps maps, double margin_mm, const std::string& up
           margin_mm);
   if (maps.uptake.defined()) maps.uptake = maps.uptake.masked_fill(maps.mask.logical_not(), 0);
   if (uptake != "any") {
-    require(maps.uptake.defined(),
-            "--uptake {}: these detectors know no uptake; expected a PET or SPECT among the "
-            "modalities, or --uptake any",
-            uptake);
     maps.mask = maps.mask & (uptake == "lower" ? maps.uptake.lt(0) : maps.uptake.gt(0));
     require(maps.mask.any().item<bool>(), "no voxel has {} uptake than the controls", uptake);
   }
@@ -124,6 +121,12 @@ void DetectionSettings::visit(SettingsVisitor& v) {
                  {"auto", "none"}),
           atlas);
   v.visit(number("pictures", "clusters drawn on three planes", 0, 1000), pictures);
+}
+
+void DetectionSettings::require_uptake_of(const std::vector<std::string>& modalities) const {
+  require(uptake == "any" || tracer_modality(modalities),
+          "--uptake {}: there is no PET or SPECT among {}; leave it out", uptake,
+          fmt::join(modalities, ", "));
 }
 
 /// Where a person's own maps lie.

@@ -21,6 +21,8 @@ struct DetectionSettings : Settings {
   std::string native, atlas = "auto", uptake = "any";
   int64_t pictures = 3;
   void visit(SettingsVisitor& visitor) override;
+  /// throws Error: `uptake` is asked for of a detector without a PET or SPECT
+  void require_uptake_of(const std::vector<std::string>& modalities) const;
 };
 
 /// Maps of one person on a detector's grid; lower stands out.

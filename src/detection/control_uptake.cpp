@@ -11,15 +11,11 @@
 
 namespace scintigen {
 
-namespace {
-
 std::optional<size_t> tracer_modality(const std::vector<std::string>& modalities) {
   const auto found = std::find_if(modalities.begin(), modalities.end(), is_emission);
   if (found == modalities.end()) return {};
   return static_cast<size_t>(found - modalities.begin());
 }
-
-}  // namespace
 
 torch::Tensor smoothed_uptake(const ScaledScans& person, size_t modality, const torch::Tensor& mask,
                               const Grid& grid, double smooth_mm) {

@@ -26,8 +26,11 @@ constexpr double kUptakeSmoothing_mm = 8;
 torch::Tensor smoothed_uptake(const ScaledScans& person, size_t modality, const torch::Tensor& mask,
                               const Grid& grid, double smooth_mm = kUptakeSmoothing_mm);
 
+/// The first PET or SPECT among a detector's modalities.
+std::optional<size_t> tracer_modality(const std::vector<std::string>& modalities);
+
 struct ControlUptake {
-  std::optional<size_t> modality;  ///< the first PET or SPECT of the detector's; none: no uptake
+  std::optional<size_t> modality;  ///< tracer_modality(); none: no uptake
   NormalDifferences normal;        ///< of controls' smoothed_uptake(); float32 [D,H,W]
 
   /// t of a person's smoothed_uptake() inside the controls' mask and the person's own brain (where

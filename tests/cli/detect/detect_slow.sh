@@ -167,6 +167,20 @@ baseline() { "$SCINTIGEN" detect baseline "$cohort" --modality spect --leave-out
 works baseline --method z --out found_z
 [ -s found_z/sub-009/sub-009_z.nii.gz ] || fail "no z map"
 works baseline --method mahalanobis --features features --out found_distance
+[ -s found_distance/sub-009/sub-009_uptake.nii.gz ] || fail "no map of uptake beside the distance"
+refuses '--uptake lower: belongs to --method mahalanobis; z and residual look for lower uptake' baseline --method z --uptake lower --out none
+
+# The same scans under the name of an MRI: no tracer, no uptake.
+cp -r prepared mri
+awk -F '\t' -v OFS='\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c } NR > 1 { $at["modality"] = "FLAIR" } 1' "$cohort/volumes.tsv" >mri/native/volumes.tsv
+works "$SCINTIGEN" train siamese mri/native --modalities FLAIR --leave-out sub-009 --threads 1 --patches 60 --epochs 1 --out mri_features
+works "$SCINTIGEN" detect fit mri/native --features mri_features --leave-out sub-009 --threads 1 --out mri_detector
+[ ! -e mri_detector/uptake.safetensors ] || fail "uptake of an MRI"
+works "$SCINTIGEN" detect apply mri/native --detector mri_detector --participants sub-009 --threads 1 --out mri_found
+[ ! -e mri_found/sub-009/sub-009_uptake.nii.gz ] || fail "a map of uptake of an MRI"
+! grep -q uptake mri_found/sub-009/sub-009_clusters.tsv || fail "a column of uptake of an MRI"
+refuses '--uptake lower: there is no PET or SPECT among FLAIR; leave it out' \
+  "$SCINTIGEN" detect apply mri/native --detector mri_detector --participants sub-009 --uptake lower --threads 1 --out none
 printf 'participant_id\tfile\n' >pseudo.tsv
 for n in 1 2 3 4 5 6 7 8 9; do
   printf 'sub-00%d\t%s/sub-001/sub-001_space-native_spect.nii\n' $n $cohort >>pseudo.tsv
