@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What experiments/cyclegan_table needs beside the commands of scintigen. NumPy, SciPy and nibabel.
+"""What experiments/cyclegan_table needs beside the commands of scintigen. NumPy and nibabel; artefacts: SciPy.
 
 cyclegan_table.py volumes PROGRAM FOLDER METHOD,METHOD.. [LPIPS]   FOLDER/volumes.csv: `scintigen metrics` of every translated volume
 cyclegan_table.py artefacts FOLDER METHOD,METHOD..                 FOLDER/artefacts.csv: grid, seams and jitter of every translated volume
@@ -18,7 +18,6 @@ import zlib
 
 import nibabel
 import numpy as np
-from scipy import ndimage
 
 FIGURE_METHODS = ["simple", "simple+mse", "cycle", "cycle+mse", "cycle+mse-histogram", "simple+mse-3d", "cycle+mse-3d",
                   "cycle+mse-3d-histogram"]
@@ -70,10 +69,12 @@ def volumes(program, folder, methods, lpips):
 def regular(voxels, brain):
     """What repeats with the voxels' number, in % of the mean uptake; and how much neighbouring planes differ.
 
-    grid: what is left of the local mean (5 x 5 x 5 voxels of brain), averaged by place modulo 4 along each axis (the networks halve
+    grid: the image less its local mean (5 x 5 x 5 voxels of brain), averaged by place modulo 4 along each axis (the networks halve
     twice): SD of these 64 means. seams: by place modulo 16 along one axis (cubes are put together at 16), the largest SD of 16 means
     of the three axes. jitter: mean absolute difference of neighbouring planes in the brain over the mean, and how much larger it is
-    at every third pair, where stacked triplets meet (the worst of the three phases over the mean of the others)."""
+    at every third pair, where stacked triplets meet (the worst of the three phases over the mean of the others). The real PET's figures are what noise alone gives."""
+    from scipy import ndimage
+
     weight = np.maximum(ndimage.uniform_filter(brain.astype(np.float64), 5), 1e-6)
     left = (voxels - ndimage.uniform_filter(np.where(brain, voxels, 0.0), 5) / weight)[brain] / voxels[brain].mean()
     place = [index[brain] for index in np.indices(voxels.shape)]

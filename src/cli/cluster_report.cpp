@@ -31,14 +31,14 @@ ResultTable clusters_as_table(const Clusters& clusters, const std::string& what)
                      "centre x, y, z (mm)", "mean", "rank score"},
                     {},
                     {1}};
-  if (clusters.with_uptake) table.columns.emplace_back("uptake (SD)");
+  if (clusters.with_uptake_t) table.columns.emplace_back("uptake, t");
   for (const auto& one : clusters.found) {
     std::vector<std::string> row = {
         std::to_string(one.label),  one.region.empty() ? "–" : one.region,
         figure_text(one.volume_ml), figure_text(one.peak),
         place_text(one.peak_mm),    place_text(one.centre_mm),
         figure_text(one.mean),      figure_text(one.rank_score)};
-    if (clusters.with_uptake) row.push_back(figure_text(one.uptake));
+    if (clusters.with_uptake_t) row.push_back(figure_text(one.uptake_t));
     table.rows.push_back(std::move(row));
   }
   return table;

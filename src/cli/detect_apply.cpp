@@ -95,15 +95,29 @@ class DetectApply : public Command {
                           "are not bounded by p",
                           detector.controls, p_value_));
       }
+      const auto method =
+          mildest < 0
+              ? fmt::format("{} Clusters are of voxels with p of {:g} or less.", kMethod, p_value_)
+              : std::string(kMethod);
       for (size_t p = 0; p < names.size(); ++p) {
         const auto& maps = scored.maps[p];
         try {
           const auto warnings = patient_warnings(detector.network, detector.quality, scans[p],
                                                  maps.mask, cohort, names[p]);
           for (const auto& warning : warnings) warn(warning);
-          const auto uptake = detector.uptake.of(scans[p], maps.mask, brains[p], detector.grid);
-          writer.write(names[p], {detector.grid, maps.mask, brains[p], maps.score, maps.z, maps.p,
-                                  mildest, uptake, scans[p].voxels[0], kMethod, warnings});
+          DetectionMaps found;
+          found.grid = detector.grid;
+          found.mask = maps.mask;
+          found.brain = brains[p];
+          found.score = maps.score;
+          found.z = maps.z;
+          found.p = maps.p;
+          found.uptake_t = detector.uptake.of(scans[p], maps.mask, brains[p], detector.grid);
+          found.mildest = mildest;
+          found.scan = scans[p].voxels[0];
+          found.method = method;
+          found.warnings = warnings;
+          writer.write(names[p], found);
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", names[p], error.what()));
           ++skipped;
@@ -131,7 +145,8 @@ CommandEntry detect_apply_command() {
       "detect apply", "Score people's scans with a detector: maps and ranked clusters",
       "Writes for each person `ID_score.nii.gz` (the decision of each voxel's machine; negative "
       "is outside what controls are), where the detector was fitted with `--folds` `ID_z.nii.gz` "
-      "and `ID_p.nii.gz` (the part of healthy people's scores that are as low), "
+      "and `ID_p.nii.gz` (the part of healthy people's scores that are as low), of a PET or SPECT "
+      "`ID_uptake-t.nii.gz` (below 0: less uptake than in controls), "
       "`ID_clusters.nii.gz` and `ID_clusters.tsv`: at most `--clusters` clusters of "
       "26 neighbours (of voxels with p <= 0.01, where there are p-values), ranked by size and mean "
       "score; `overlay_*.png` and `report.html` show the "

@@ -86,9 +86,8 @@ class DetectBaseline : public Command {
             "--pseudo-normal: belongs to --method residual");
     require((method_ == "mahalanobis") == !features_.empty(),
             "--features: expected with --method mahalanobis, and with it alone");
-    require(method_ == "mahalanobis" || output_.uptake == "any",
-            "--uptake {}: belongs to --method mahalanobis; z and residual look for lower uptake",
-            output_.uptake);
+    require(method_ == "mahalanobis" || output_.uptake != "higher",
+            "--uptake higher: belongs to --method mahalanobis; z and residual stand out by less");
     require(images_.modalities.size() == 1, "--modality: {} named; expected one",
             images_.modalities.size());
   }
@@ -107,10 +106,10 @@ class DetectBaseline : public Command {
 
   /// A person's image as it is compared: smooth relative uptake, less the pseudo-normal one's.
   torch::Tensor image_of(const PatchPeople& people, size_t p, const torch::Tensor& mask) const {
-    const auto uptake_of = [&](const ScaledScans& scans) {
-      return smoothed_uptake(scans, 0, mask, people.grid, smooth_mm_);
+    const auto uptake_of = [&](const torch::Tensor& image) {
+      return smoothed_uptake(image, mask, people.grid, smooth_mm_);
     };
-    const auto real = uptake_of(people.scans[p]);
+    const auto real = uptake_of(in_units(people.scans[p], 0));
     if (method_ == "z") return real;
     const auto& id = people.participants[p];
     const auto& file = pseudo_.at(id);
@@ -118,7 +117,7 @@ class DetectBaseline : public Command {
     require_same_grid(pseudo, file.string(),
                       {people.scans[p].voxels[0], people.grid.voxel_to_world, "1"},
                       "the image of " + id);
-    return real - uptake_of({{pseudo.voxels}, {}, {}});
+    return real - uptake_of(pseudo.voxels);
   }
 
   int64_t by_images(const VolumeCohort& cohort, const std::vector<std::string>& controls,
@@ -135,17 +134,14 @@ class DetectBaseline : public Command {
       const auto brain = own_brain(person);
       const auto mask = brain.defined() ? healthy.mask & brain : healthy.mask;
       const auto z = against_normal(image_of(person, 0, mask), normal);
-      writer.write(person.participants[0], {healthy.grid,
-                                            healthy.mask,
-                                            brain,
-                                            {},
-                                            z,
-                                            {},
-                                            0,
-                                            {},
-                                            person.scans[0].voxels[0],
-                                            kImages,
-                                            {}});
+      DetectionMaps maps;
+      maps.grid = healthy.grid;
+      maps.mask = healthy.mask;
+      maps.brain = brain;
+      maps.z = z;
+      maps.scan = person.scans[0].voxels[0];
+      maps.method = kImages;
+      writer.write(person.participants[0], maps);
     });
   }
 
@@ -227,7 +223,7 @@ class DetectBaseline : public Command {
   std::string cohort_, method_, out_, pseudo_normal_, features_;
   std::vector<std::string> leave_out_, participants_;
   PatchSettings images_;
-  double smooth_mm_ = 8;
+  double smooth_mm_ = kUptakeSmoothing_mm;
   std::map<std::string, std::filesystem::path> pseudo_;
   DetectionSettings output_;
   DeviceSettings device_;

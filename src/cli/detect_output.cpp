@@ -54,9 +54,10 @@ DetectionMaps inside(DetectionMaps maps, double margin_mm, const std::string& up
   require(maps.mask.any().item<bool>(),
           "no voxel lies in the detector's brain and in the person's, {:g} mm inside their edge",
           margin_mm);
-  if (maps.uptake.defined()) maps.uptake = maps.uptake.masked_fill(maps.mask.logical_not(), 0);
-  if (uptake != "any") {
-    maps.mask = maps.mask & (uptake == "lower" ? maps.uptake.lt(0) : maps.uptake.gt(0));
+  if (maps.uptake_t.defined())
+    maps.uptake_t = maps.uptake_t.masked_fill(maps.mask.logical_not(), 0);
+  if (uptake != "any" && maps.uptake_t.defined()) {
+    maps.mask = maps.mask & (uptake == "lower" ? maps.uptake_t.lt(0) : maps.uptake_t.gt(0));
     require(maps.mask.any().item<bool>(), "no voxel has {} uptake than the controls", uptake);
   }
   const auto outside = maps.mask.logical_not();
@@ -109,8 +110,9 @@ void DetectionSettings::visit(SettingsVisitor& v) {
           margin_mm);
   v.visit(
       choice("uptake",
-             "where the smoothed uptake of the tracer is lower than the controls' mean, higher, "
-             "or any: one-class machines and distances stand out either way",
+             "clusters where the smoothed uptake of the tracer is lower than the controls' mean, "
+             "higher, or any: one-class machines and distances stand out either way (baseline's "
+             "z and residual: by less alone)",
              {"any", "lower", "higher"}),
       uptake);
   v.visit(text("native",
@@ -222,8 +224,9 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
   const auto volume = [&](const torch::Tensor& voxels) {
     return Volume{voxels, maps.grid.voxel_to_world, "1"};
   };
-  for (const auto& [what, voxels] : {std::pair{"score", &maps.score}, std::pair{"z", &maps.z},
-                                     std::pair{"p", &maps.p}, std::pair{"uptake", &maps.uptake}})
+  for (const auto& [what, voxels] :
+       {std::pair{"score", &maps.score}, std::pair{"z", &maps.z}, std::pair{"p", &maps.p},
+        std::pair{"uptake-t", &maps.uptake_t}})
     if (voxels->defined())
       write_nifti(file(fmt::format("{}.nii.gz", what)), volume(*voxels), kDescrip);
   const std::string score_name = maps.z.defined() ? "z" : "score";
@@ -234,7 +237,7 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
   rule.least_ml = settings_.least_ml;
   rule.threshold = threshold_for_at_most(ranked, rule, settings_.clusters, maps.mask);
   auto found = find_clusters(ranked, rule, maps.mask);
-  if (maps.uptake.defined()) set_uptake(found, maps.uptake);
+  if (maps.uptake_t.defined()) set_uptake_t(found, maps.uptake_t);
   if (atlas_) name_regions(found, *atlas_, identity_affine());
   write_nifti(file("clusters.nii.gz"), volume(found.labels.to(torch::kFloat)), kDescrip);
   write_table(file("clusters.tsv"), cluster_table({&found}));
@@ -259,6 +262,14 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
       fmt::format(" Clusters of voxels that touch by faces, edges or corners, by size and mean {} "
                   "with equal weight. Places in mm of {} (x right, y front, z head).",
                   score_name, native_ ? "the person's own T1" : "the space of the prepared scans"));
+  if (maps.uptake_t.defined())
+    table.paragraphs.push_back(fmt::format(
+        "Uptake, t: mean over the cluster of the smoothed relative uptake against "
+        "the controls; below 0 is less than in the mean control.{}",
+        settings_.uptake == "any"
+            ? ""
+            : fmt::format(" Clusters are only where it is {} (--uptake {}).",
+                          settings_.uptake == "lower" ? "below 0" : "above 0", settings_.uptake)));
   table.tables.push_back(clusters_as_table(own_clusters, "Ranked"));
   page.sections.push_back(table);
   write_file(folder / "report.html", result_page(page));

@@ -28,14 +28,14 @@ struct DetectionSettings : Settings {
 /// Maps of one person on a detector's grid; lower stands out.
 struct DetectionMaps {
   Grid grid;
-  torch::Tensor mask;    ///< [D,H,W] bool: where the detector has scores
-  torch::Tensor brain;   ///< [D,H,W] bool: the person's own, or undefined where it has no mask
-  torch::Tensor score;   ///< float32; undefined where z is all there is
-  torch::Tensor z, p;    ///< float32; undefined where the detector has none
-  double mildest = 0;    ///< voxels whose z (or score) is above are in no cluster
-  torch::Tensor uptake;  ///< float32: t of the tracer's against controls; undefined: not known
-  torch::Tensor scan;    ///< float32, what was scored, for pictures without --native
-  std::string method;    ///< a sentence or two for the page
+  torch::Tensor mask;      ///< [D,H,W] bool: where the detector has scores
+  torch::Tensor brain;     ///< [D,H,W] bool: the person's own, or undefined where it has no mask
+  torch::Tensor score;     ///< float32; undefined where z is all there is
+  torch::Tensor z, p;      ///< float32; undefined where the detector has none
+  double mildest = 0;      ///< voxels whose z (or score) is above are in no cluster
+  torch::Tensor uptake_t;  ///< float32: ControlUptake::of(); undefined: not known
+  torch::Tensor scan;      ///< float32, what was scored, for pictures without --native
+  std::string method;      ///< a sentence or two for the page
   std::vector<std::string> warnings;
 };
 
@@ -46,7 +46,7 @@ class DetectionWriter {
   DetectionWriter(const DetectionSettings& settings, std::filesystem::path out,
                   const VolumeCohort& cohort, Settings& all_settings);
 
-  /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p, ID_uptake (what there is), ID_clusters.nii.gz,
+  /// OUT/ID/: ID_score.nii.gz, ID_z, ID_p, ID_uptake-t (what there is), ID_clusters.nii.gz,
   /// ID_clusters.tsv; with --native the same as ID_space-native_*; overlay_*.png and report.html.
   /// Clusters are of z where there is one, else of the score; of both masks, `margin_mm` inside
   /// their edge, and where uptake is what --uptake asks for: maps are 0 elsewhere. Says how many

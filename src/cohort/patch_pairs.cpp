@@ -70,6 +70,7 @@ PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std:
       voxels.push_back(map_voxels(cohort, rows.back()));
     }
     all.scans.push_back(scale_scans(voxels, settings.clip_percent, id));
+    for (const size_t row : rows) all.scans.back().to_unit.push_back(unit_scaling(cohort, row));
     bool from_file = true;
     const auto brain = brain_of(cohort, rows, all.scans.back(), from_file);
     all.has_masks = all.has_masks && from_file;

@@ -41,4 +41,20 @@ ScaledScans scale_scans(const std::vector<torch::Tensor>& modalities, double cli
   return scans;
 }
 
+torch::Tensor in_units(const ScaledScans& scans, size_t modality) {
+  const auto& voxels = scans.voxels.at(modality);
+  const std::array<double, 2> as_stored{1, 0};
+  if (scans.to_unit.empty()) return voxels;
+  const auto& pairs = scans.to_unit.at(modality);
+  if (std::all_of(pairs.begin(), pairs.end(), [&](const auto& pair) { return pair == as_stored; }))
+    return voxels;
+  auto units = voxels.clone();
+  for (int64_t plane = 0; plane < units.size(0); ++plane) {
+    const auto& [slope, intercept] =
+        pairs.size() == 1 ? pairs[0] : pairs[static_cast<size_t>(plane)];
+    units[plane].mul_(slope).add_(intercept);
+  }
+  return units;
+}
+
 }  // namespace scintigen

@@ -3,6 +3,7 @@
 #pragma once
 #include <torch/types.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,13 @@ namespace scintigen {
 struct ScaledScans {
   std::vector<torch::Tensor> voxels;  ///< float32 [D,H,W] each; may be mapped files
   std::vector<float> low, high;       ///< become 0 and 1; what is beyond is cut
+  /// {slope, intercept} to units, one or one a plane, of each modality; empty: voxels are in units
+  std::vector<std::vector<std::array<double, 2>>> to_unit;
 };
+/// A modality's voxels in their unit (Bq/mL, counts), float32 [D,H,W]: what `prepare --scaling` did
+/// is undone. Shares the memory where nothing was.
+torch::Tensor in_units(const ScaledScans& scans, size_t modality);
+
 /// low: the minimum, at most 0. high: the value that `clip_percent` of the voxels above low exceed
 /// (Zotova 2025: 1; 2021: 0, the maximum).
 /// throws  Error, beginning with `who`: no modality, another shape, values that are not finite, a

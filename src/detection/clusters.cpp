@@ -271,16 +271,16 @@ Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& t
   return moved;
 }
 
-void set_uptake(Clusters& clusters, const torch::Tensor& uptake) {
-  require(uptake.sizes() == clusters.labels.sizes(),
+void set_uptake_t(Clusters& clusters, const torch::Tensor& uptake_t) {
+  require(uptake_t.sizes() == clusters.labels.sizes(),
           "clusters: the map of uptake has another shape than the scores");
   const auto label = clusters.labels.flatten().to(torch::kLong);
   const auto count = static_cast<int64_t>(clusters.found.size()) + 1;
-  const auto sums = label.bincount(uptake.flatten().to(torch::kDouble), count);
+  const auto sums = label.bincount(uptake_t.flatten().to(torch::kDouble), count);
   const auto voxels = label.bincount({}, count);
-  clusters.with_uptake = true;
+  clusters.with_uptake_t = true;
   for (auto& one : clusters.found)
-    one.uptake = sums[one.label].item<double>() / voxels[one.label].item<double>();
+    one.uptake_t = sums[one.label].item<double>() / voxels[one.label].item<double>();
 }
 
 Table cluster_table(const std::vector<const Clusters*>& all) {
@@ -288,8 +288,8 @@ Table cluster_table(const std::vector<const Clusters*>& all) {
               {"cluster", "direction", "voxels", "volume_ml", "peak", "peak_x", "peak_y", "peak_z",
                "centre_x", "centre_y", "centre_z", "mean", "rank_score", "region"},
               {}};
-  const bool with_uptake = !all.empty() && all.front()->with_uptake;
-  if (with_uptake) table.columns.emplace_back("uptake");
+  const bool with_uptake_t = !all.empty() && all.front()->with_uptake_t;
+  if (with_uptake_t) table.columns.emplace_back("uptake_t");
   const auto rounded = [](double value) { return fmt::format("{:.6g}", value); };
   const auto mm = [](double value) { return fmt::format("{:.2f}", value + 0.0); };
   for (const auto* clusters : all)
@@ -309,7 +309,7 @@ Table cluster_table(const std::vector<const Clusters*>& all) {
           rounded(one.mean),
           rounded(one.rank_score),
           one.region.empty() ? "n/a" : one.region};
-      if (with_uptake) row.push_back(rounded(one.uptake));
+      if (with_uptake_t) row.push_back(rounded(one.uptake_t));
       table.add_row(std::move(row));
     }
   return table;

@@ -39,15 +39,15 @@ struct Cluster {
   Point centre_mm{};  ///< mean of its voxels' centres
   double mean = 0;    ///< of its scores
   double rank_score = 0;
-  std::string region;  ///< of the peak; "" without an atlas or away from it
-  double uptake = 0;   ///< mean of another map: set_uptake()
+  std::string region;   ///< of the peak; "" without an atlas or away from it
+  double uptake_t = 0;  ///< mean of that map: set_uptake_t()
 };
 
 struct Clusters {
   torch::Tensor labels;        ///< int32 [D,H,W]; 0 = no cluster
   std::vector<Cluster> found;  ///< by rank: found[r].label == r + 1
   ClusterRule rule;
-  bool with_uptake = false;  ///< set_uptake() was called
+  bool with_uptake_t = false;  ///< set_uptake_t() was called
 };
 
 /// Rank: r = size / largest size / 2 + |mean| / largest |mean| / 2, largest first; the more extreme
@@ -82,8 +82,9 @@ double threshold_for_at_most(const Volume& scores, const ClusterRule& rule, int6
 void name_regions(Clusters& clusters, const LabelImage& atlas, const Affine& scores_to_atlas,
                   double reach_mm = 8);
 
-/// Mean of a map of uptake (of the scores' shape; lower: less than controls) over each cluster.
-void set_uptake(Clusters& clusters, const torch::Tensor& uptake);
+/// Mean over each cluster of ControlUptake::of() (of the scores' shape; below 0: less than
+/// controls).
+void set_uptake_t(Clusters& clusters, const torch::Tensor& uptake_t);
 
 /// The same clusters where the scores were brought to another grid, such as the patient's own:
 /// labels of the nearest voxel, places moved, ml by the map's volume (where it deforms: by the
@@ -96,7 +97,7 @@ Clusters clusters_on(const Clusters& clusters, const Grid& scores, const Grid& t
 
 /// One row a cluster in order of rank: cluster, direction, voxels, volume_ml, peak, peak_x, peak_y,
 /// peak_z, centre_x, centre_y, centre_z (mm, RAS+), mean, rank_score, region ("n/a" without one),
-/// and with_uptake (of the first), uptake.
+/// and with_uptake_t (of the first), uptake_t.
 /// docs/file_formats.md, "Clusters". Several tables of one scan go under one another.
 Table cluster_table(const std::vector<const Clusters*>& all);
 

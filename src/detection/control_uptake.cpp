@@ -17,19 +17,19 @@ std::optional<size_t> tracer_modality(const std::vector<std::string>& modalities
   return static_cast<size_t>(found - modalities.begin());
 }
 
-torch::Tensor smoothed_uptake(const ScaledScans& person, size_t modality, const torch::Tensor& mask,
+torch::Tensor smoothed_uptake(const torch::Tensor& image, const torch::Tensor& mask,
                               const Grid& grid, double smooth_mm) {
   const auto spacing = spacing_mm(grid.voxel_to_world);
   std::array<double, 3> fwhm{};
   for (size_t axis = 0; axis < 3; ++axis) fwhm[axis] = smooth_mm / spacing[axis];
-  return relative_uptake(person.voxels.at(modality), mask, fwhm);
+  return relative_uptake(image, mask, fwhm);
 }
 
 torch::Tensor ControlUptake::of(const ScaledScans& person, const torch::Tensor& mask,
                                 const torch::Tensor& brain, const Grid& grid) const {
   if (!modality) return {};
   const auto inside = brain.defined() ? mask & brain : mask;
-  return against_normal(smoothed_uptake(person, *modality, inside, grid), normal)
+  return against_normal(smoothed_uptake(in_units(person, *modality), inside, grid), normal)
       .masked_fill_(inside.logical_not(), 0);
 }
 
@@ -39,8 +39,16 @@ ControlUptake control_uptake(const PatchPeople& controls,
   uptake.modality = tracer_modality(modalities);
   if (!uptake.modality) return uptake;
   NormalImages images;
-  for (const auto& person : controls.scans)
-    images.add(smoothed_uptake(person, *uptake.modality, controls.mask, controls.grid));
+  require(controls.scans.size() >= 3, "controls' uptake: {} controls; expected at least 3",
+          controls.scans.size());
+  for (size_t p = 0; p < controls.scans.size(); ++p) {
+    try {
+      images.add(smoothed_uptake(in_units(controls.scans[p], *uptake.modality), controls.mask,
+                                 controls.grid));
+    } catch (const Error& error) {
+      throw Error("{}: {}", controls.participants[p], error.what());
+    }
+  }
   uptake.normal = images.normal();
   for (auto* map : {&uptake.normal.mean, &uptake.normal.sd}) *map = map->to(torch::kFloat);
   return uptake;
@@ -58,6 +66,8 @@ ControlUptake read_control_uptake(const std::filesystem::path& path,
   ControlUptake uptake;
   uptake.modality = tracer_modality(modalities);
   if (!uptake.modality) return uptake;
+  require(std::filesystem::exists(path), "{}: is missing; fit again into an empty folder",
+          path.string());
   const auto file = read_tensors(path);
   const auto found = file.metadata.find("key");
   require(found != file.metadata.end() && found->second == key,
@@ -66,7 +76,7 @@ ControlUptake read_control_uptake(const std::filesystem::path& path,
   for (const auto* map : {&uptake.normal.mean, &uptake.normal.sd})
     require(map->scalar_type() == torch::kFloat &&
                 map->sizes() == torch::IntArrayRef({grid.nk, grid.nj, grid.ni}),
-            "{}: is not of the detector's grid; fit again", path.string());
+            "{}: is not of the detector's grid; fit again into an empty folder", path.string());
   return uptake;
 }
 

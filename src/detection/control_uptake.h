@@ -18,12 +18,12 @@
 
 namespace scintigen {
 
-/// FWHM of the smoothing inside the brain, for detectors; `detect baseline` has it as an option.
+/// FWHM of the smoothing inside the brain.
 constexpr double kUptakeSmoothing_mm = 8;
 
-/// relative_uptake() of a person's modality, smoothed by mm: float32 [D,H,W], 0 outside the mask.
-/// throws  Error: as relative_uptake()
-torch::Tensor smoothed_uptake(const ScaledScans& person, size_t modality, const torch::Tensor& mask,
+/// relative_uptake() of an image in units (in_units()), smoothed by mm: float32 [D,H,W], 0 outside
+/// the mask. throws Error: as relative_uptake()
+torch::Tensor smoothed_uptake(const torch::Tensor& image, const torch::Tensor& mask,
                               const Grid& grid, double smooth_mm = kUptakeSmoothing_mm);
 
 /// The first PET or SPECT among a detector's modalities.
@@ -40,7 +40,8 @@ struct ControlUptake {
                    const Grid& grid) const;
 };
 
-/// One image at a time is in memory. throws Error: fewer than 3 people; as relative_uptake()
+/// One image at a time is in memory. throws Error: fewer than 3 people; as relative_uptake(), with
+/// the person's name
 ControlUptake control_uptake(const PatchPeople& controls,
                              const std::vector<std::string>& modalities);
 

@@ -83,10 +83,10 @@ Detector begin_detector(const std::filesystem::path& folder, const PatchAutoenco
             folder.string());
   } else {
     description["quality"] = control_quality(network, controls, cohort).json();
+    const auto uptake = control_uptake(controls, patches.modalities);
     std::filesystem::create_directories(folder / "planes");
     write_tensors(folder / "network.safetensors", weights_of(network));
-    write_control_uptake(uptake_file(folder), control_uptake(controls, patches.modalities),
-                         description["key"].get<std::string>());
+    write_control_uptake(uptake_file(folder), uptake, description["key"].get<std::string>());
     write_file(path, description.dump(2) + "\n");
   }
   return read_detector(folder);
@@ -100,7 +100,7 @@ Detector read_detector(const std::filesystem::path& folder) {
   try {
     require(json.is_object() && json.value("format", "") == "scintigen detector" &&
                 json.value("version", int64_t{0}) == kFormat,
-            "{}: expected a detector of version {}; fit it with `scintigen detect fit`",
+            "{}: expected a detector of version {}; fit it again, into an empty folder",
             path.string(), kFormat);
     const auto shape = json.at("shape").get<std::array<int64_t, 3>>();
     require(*std::min_element(shape.begin(), shape.end()) >= 1 &&

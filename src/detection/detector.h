@@ -2,9 +2,9 @@
 // A lesion detector on disk: an encoder, a grid, and the machines of each plane of it.
 //   detector.json          grid, modalities, settings, key; written before the planes
 //   network.safetensors    the patch auto-encoder
-//   uptake.safetensors     controls' smoothed uptake of the tracer, where a modality is PET or
-//   SPECT planes/plane-0057.safetensors   machines of axial plane 57; planes without brain have no
-//   file
+//   uptake.safetensors     controls' uptake of the tracer, where a modality is PET or SPECT
+//
+//   planes/plane-0057.safetensors   machines of axial plane 57; planes without brain have no file
 // Does: fit the planes that are not there yet, score people plane by plane.
 // Does not: hold more than a plane of machines in memory.
 // Described for other programs in docs/file_formats.md, "Detectors".
@@ -39,7 +39,7 @@ struct Detector {
 
 /// Writes detector.json, network.safetensors and uptake.safetensors of a detector of these controls
 /// of a cohort, or finds them there. throws  Error: the folder holds a detector of other controls,
-/// settings or network; folds that leave nobody
+/// settings or network; folds that leave nobody; as control_uptake()
 Detector begin_detector(const std::filesystem::path& folder, const PatchAutoencoder& network,
                         const PatchPeople& controls, const PatchSettings& patches,
                         const VoxelMachineSettings& settings, const VolumeCohort& cohort);

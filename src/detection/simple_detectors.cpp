@@ -51,11 +51,12 @@ torch::Tensor relative_uptake(const torch::Tensor& image, const torch::Tensor& m
 }
 
 void NormalImages::add(const torch::Tensor& image) {
-  if (people_++ == 0) {
-    mean_ = image.to(torch::kDouble);
+  if (people_ == 0) {
+    mean_ = torch::zeros_like(image, torch::kDouble);
     squares_ = torch::zeros_like(mean_);
-    return;
   }
+  require(image.sizes() == mean_.sizes(), "z against controls: images of other shapes");
+  ++people_;
   const auto off = image.to(torch::kDouble) - mean_;
   mean_ += off / static_cast<double>(people_);
   squares_ += off * (image - mean_);

@@ -30,7 +30,7 @@ torch::Tensor relative_uptake(const torch::Tensor& image, const torch::Tensor& m
 /// other, for against_normal(): t of a new image, lower where it lies below the controls.
 class NormalImages {
  public:
-  void add(const torch::Tensor& image);  ///< of one shape
+  void add(const torch::Tensor& image);  ///< throws Error: another shape than the first
   /// throws Error: fewer than 3 images
   NormalDifferences normal() const;
 

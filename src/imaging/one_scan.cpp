@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "cohort/modality.h"
 #include "core/error.h"
 #include "core/orientation.h"
 #include "core/volume_io.h"

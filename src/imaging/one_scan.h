@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "cohort/modality.h"
 #include "imaging/prepare.h"
 
 namespace scintigen {

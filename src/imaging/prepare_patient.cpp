@@ -7,6 +7,7 @@
 #include <cmath>
 #include <optional>
 
+#include "cohort/modality.h"
 #include "core/affine.h"
 #include "core/error.h"
 #include "core/picture.h"

@@ -280,14 +280,14 @@ TEST(Clusters, HaveTheMeanOfAnotherMapAndAColumnForItEvenWhereThereAreNone) {
   auto uptake = torch::full({4, 5, 6}, 9.0f);
   uptake[1][1][1] = -1;
   uptake[1][1][2] = -2;
-  set_uptake(found, uptake);
-  EXPECT_EQ(found.found[0].uptake, -1.5);
-  EXPECT_EQ(found.found[1].uptake, 9);
-  EXPECT_EQ(cluster_table({&found}).at(0, "uptake"), "-1.5");
+  set_uptake_t(found, uptake);
+  EXPECT_EQ(found.found[0].uptake_t, -1.5);
+  EXPECT_EQ(found.found[1].uptake_t, 9);
+  EXPECT_EQ(cluster_table({&found}).at(0, "uptake_t"), "-1.5");
   auto none = find_clusters({torch::zeros({4, 5, 6}), identity_affine(), "1"}, rule);
-  set_uptake(none, uptake);
-  EXPECT_EQ(cluster_table({&none}).columns.back(), "uptake");
-  EXPECT_REFUSED(set_uptake(none, map[0]), "the map of uptake has another shape than the scores");
+  set_uptake_t(none, uptake);
+  EXPECT_EQ(cluster_table({&none}).columns.back(), "uptake_t");
+  EXPECT_REFUSED(set_uptake_t(none, map[0]), "the map of uptake has another shape than the scores");
 }
 
 }  // namespace

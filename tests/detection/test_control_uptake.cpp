@@ -22,11 +22,14 @@ class Uptake : public testing::Test {
     people_.grid = centred_grid(kSide, kSide, kSide, 4);
     people_.mask = torch::zeros({kSide, kSide, kSide}, torch::kBool);
     people_.mask.slice(0, 1, 11).slice(1, 1, 11).slice(2, 1, 11).fill_(true);
-    for (uint64_t p = 0; p < 9; ++p) people_.scans.push_back(somebody(p));
+    for (uint64_t p = 0; p < 9; ++p) {
+      people_.scans.push_back(somebody(p));
+      people_.participants.push_back("sub-" + std::to_string(p));
+    }
   }
   ScaledScans somebody(uint64_t p) const {
     const auto noise = Random(3, "uptake", p).uniform_tensor({kSide, kSide, kSide});
-    return {{noise, (static_cast<float>(p + 1) * (noise + 4)).contiguous()}, {0, 0}, {1, 1}};
+    return {{noise, (static_cast<float>(p + 1) * (noise + 4)).contiguous()}, {0, 0}, {1, 1}, {}};
   }
   TemporaryFolder folder_;
   PatchPeople people_;
@@ -50,9 +53,10 @@ TEST_F(Uptake, LiesBelowZeroWhereAPersonHasLessAndAboveWhereMore) {
   // By hand at one voxel: (x - mean) / (SD sqrt(1 + 1/9)).
   NormalImages images;
   for (const auto& scans : people_.scans)
-    images.add(smoothed_uptake(scans, 1, people_.mask, people_.grid));
+    images.add(smoothed_uptake(scans.voxels[1], people_.mask, people_.grid));
   const auto normal = images.normal();
-  const auto x = smoothed_uptake(person, 1, people_.mask, people_.grid)[3][3][3].item<double>();
+  const auto x =
+      smoothed_uptake(person.voxels[1], people_.mask, people_.grid)[3][3][3].item<double>();
   EXPECT_NEAR(t[3][3][3].item<double>(),
               (x - normal.mean[3][3][3].item<double>()) / normal.sd[3][3][3].item<double>() /
                   std::sqrt(10.0 / 9),
@@ -90,6 +94,8 @@ TEST_F(Uptake, GoesRoundAFile) {
                            made.of(person, people_.mask, {}, people_.grid)));
   EXPECT_REFUSED(read_control_uptake(path, modalities_, "other", people_.grid, 9),
                  "belongs to another detector; fit again into an empty folder");
+  EXPECT_REFUSED(read_control_uptake(folder_ / "none", modalities_, "key", people_.grid, 9),
+                 "none: is missing; fit again into an empty folder");
   const auto narrow = centred_grid(kSide - 1, kSide, kSide, 4);
   EXPECT_REFUSED(read_control_uptake(path, modalities_, "key", narrow, 9),
                  "is not of the detector's grid; fit again");
@@ -98,7 +104,33 @@ TEST_F(Uptake, GoesRoundAFile) {
 TEST_F(Uptake, NeedsThreeControls) {
   people_.scans.resize(2);
   EXPECT_REFUSED(control_uptake(people_, modalities_),
-                 "z against controls: 2 controls; expected at least 3");
+                 "controls' uptake: 2 controls; expected at least 3");
+}
+
+TEST_F(Uptake, NamesWhoHasNone) {
+  people_.scans[4].voxels[1] = torch::zeros({kSide, kSide, kSide});
+  EXPECT_REFUSED(control_uptake(people_, modalities_), "sub-4: relative uptake: the mean");
+}
+
+/// `prepare --scaling` took an offset off each slice: in units it is as if it had not.
+TEST_F(Uptake, IsThatOfTheUnitsWhateverTheScaling) {
+  const auto uptake = control_uptake(people_, modalities_);
+  const auto person = somebody(100);
+  auto scaled = person;
+  scaled.voxels[1] = person.voxels[1].clone();
+  std::vector<std::array<double, 2>> pairs;
+  for (int64_t plane = 0; plane < kSide; ++plane) {
+    const double slope = 2.0 + static_cast<double>(plane), intercept = 3;
+    scaled.voxels[1][plane].sub_(intercept).div_(slope);
+    pairs.push_back({slope, intercept});
+  }
+  scaled.to_unit = {{{1, 0}}, pairs};
+  EXPECT_TRUE(torch::allclose(in_units(scaled, 1), person.voxels[1], 1e-5, 1e-4));
+  EXPECT_TRUE(torch::allclose(uptake.of(scaled, people_.mask, {}, people_.grid),
+                              uptake.of(person, people_.mask, {}, people_.grid), 1e-2, 1e-3));
+  scaled.to_unit = {{{1, 0}}, {{2, 1}}};
+  EXPECT_TRUE(torch::equal(in_units(scaled, 1), 2 * scaled.voxels[1] + 1));
+  EXPECT_TRUE(in_units(scaled, 0).is_same(scaled.voxels[0]));
 }
 
 }  // namespace

@@ -70,6 +70,13 @@ TEST(SimpleDetectors, ControlsThatAreAlikeHaveNoDeviationAndManyHaveTorchs) {
     all.push_back(1000 + Random(1, "image", p).uniform_tensor({2, 3, 4}));
     many.add(all.back());
   }
+  EXPECT_REFUSED(alike.add(torch::ones({2, 3, 5})), "images of other shapes");
+  // The first image is not written to, whatever its type.
+  NormalImages doubles;
+  const auto first = torch::ones({2, 2, 2}, torch::kDouble);
+  for (const double value : {1.0, 2.0, 3.0})
+    doubles.add(value == 1 ? first : torch::full({2, 2, 2}, value, torch::kDouble));
+  EXPECT_EQ(first.sum().item<double>(), 8);
   EXPECT_EQ(alike.normal().sd.abs().max().item<double>(), 0);
   const auto stacked = torch::stack(all).to(torch::kDouble);
   EXPECT_TRUE(torch::allclose(many.normal().mean, stacked.mean(0), 1e-12));

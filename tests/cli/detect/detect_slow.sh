@@ -77,14 +77,30 @@ voxels() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c } NR == 2
 cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 
 # Less uptake than controls, more, or any: a map says it, the table too, and clusters are where it is asked for.
-[ -s found/sub-009/sub-009_uptake.nii.gz ] || fail "no sub-009_uptake.nii.gz"
+[ -s found/sub-009/sub-009_uptake-t.nii.gz ] || fail "no sub-009_uptake-t.nii.gz"
 works apply --detector detector --participants sub-009 --uptake lower --clusters 5 --out lower
 works apply --detector detector --participants sub-009 --uptake higher --clusters 5 --out higher
-uptakes() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c; if (!at["uptake"]) print "no column" } NR > 1 { print $at["uptake"] }' "$1/sub-009/sub-009_clusters.tsv"; }
+uptakes() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c; if (!at["uptake"]) print "no column" } NR > 1 { print $at["uptake_t"] }' "$1/sub-009/sub-009_clusters.tsv"; }
 [ "$(uptakes lower | head -n 1 | cut -c 1)" = - ] || fail "the lesion has no lower uptake: $(uptakes lower)"
 [ -z "$(uptakes lower | grep -v '^-')" ] || fail "a cluster of lower uptake has $(uptakes lower)"
+[ -n "$(uptakes higher)" ] || fail "no cluster of higher uptake"
 [ -z "$(uptakes higher | grep -v '^[0-9]')" ] || fail "a cluster of higher uptake has $(uptakes higher)"
-cmp found/sub-009/sub-009_uptake.nii.gz lower/sub-009/sub-009_uptake.nii.gz
+has 'Clusters are only where it is below 0 (--uptake lower).' lower/sub-009/report.html
+has 'Clusters are of voxels with p of 0.05 or less.' strict/sub-009/report.html
+# Where it is not lower, z is 0 and p is 1; where it is, all is as it was.
+for map in uptake-t z p; do
+  gzip -dc "found/sub-009/sub-009_$map.nii.gz" >"any_$map.nii"
+  gzip -dc "lower/sub-009/sub-009_$map.nii.gz" >"lower_$map.nii"
+done
+perl -e 'my ($t, $z, $p, $low_z, $low_p) = map { open(my $f, "<:raw", $_) or die "$_\n"; local $/; [unpack("f<*", substr(<$f>, 352))] } @ARGV;
+  my $both = 0;
+  for (0 .. $#$t) {
+    my $here = $t->[$_] < 0;
+    $both |= $here && $z->[$_] ? 1 : $z->[$_] ? 2 : 0;
+    die "voxel $_: t $t->[$_], z $low_z->[$_], p $low_p->[$_]\n" if $low_z->[$_] != ($here ? $z->[$_] : 0) || $low_p->[$_] != ($here ? $p->[$_] : 1);
+  }
+  die "nothing to compare\n" if $both != 3' any_uptake-t.nii any_z.nii any_p.nii lower_z.nii lower_p.nii || fail "z or p outside lower uptake"
+cmp found/sub-009/sub-009_uptake-t.nii.gz lower/sub-009/sub-009_uptake-t.nii.gz
 
 # Without the brain's edge there is less of the map.
 works apply --detector detector --participants sub-009 --margin-mm 12 --out inner
@@ -167,8 +183,10 @@ baseline() { "$SCINTIGEN" detect baseline "$cohort" --modality spect --leave-out
 works baseline --method z --out found_z
 [ -s found_z/sub-009/sub-009_z.nii.gz ] || fail "no z map"
 works baseline --method mahalanobis --features features --out found_distance
-[ -s found_distance/sub-009/sub-009_uptake.nii.gz ] || fail "no map of uptake beside the distance"
-refuses '--uptake lower: belongs to --method mahalanobis; z and residual look for lower uptake' baseline --method z --uptake lower --out none
+[ -s found_distance/sub-009/sub-009_uptake-t.nii.gz ] || fail "no map of uptake beside the distance"
+refuses '--uptake higher: belongs to --method mahalanobis; z and residual stand out by less' baseline --method z --uptake higher --out none
+works baseline --method z --uptake lower --out lower_z
+cmp found_z/sub-009/sub-009_z.nii.gz lower_z/sub-009/sub-009_z.nii.gz
 
 # The same scans under the name of an MRI: no tracer, no uptake.
 cp -r prepared mri
@@ -177,7 +195,7 @@ works "$SCINTIGEN" train siamese mri/native --modalities FLAIR --leave-out sub-0
 works "$SCINTIGEN" detect fit mri/native --features mri_features --leave-out sub-009 --threads 1 --out mri_detector
 [ ! -e mri_detector/uptake.safetensors ] || fail "uptake of an MRI"
 works "$SCINTIGEN" detect apply mri/native --detector mri_detector --participants sub-009 --threads 1 --out mri_found
-[ ! -e mri_found/sub-009/sub-009_uptake.nii.gz ] || fail "a map of uptake of an MRI"
+[ ! -e mri_found/sub-009/sub-009_uptake-t.nii.gz ] || fail "a map of uptake of an MRI"
 ! grep -q uptake mri_found/sub-009/sub-009_clusters.tsv || fail "a column of uptake of an MRI"
 refuses '--uptake lower: there is no PET or SPECT among FLAIR; leave it out' \
   "$SCINTIGEN" detect apply mri/native --detector mri_detector --participants sub-009 --uptake lower --threads 1 --out none
