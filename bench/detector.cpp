@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_detector FOLDER CONTROLS THREADS [SHARD]: a detector of a whole brain at 1 mm (157 x 189 x
-// 136 voxels, the paper's grid; about 1.8 million in the mask), fitted into FOLDER and applied to
-// one person. Volumes are smooth noise around a common image, features those of an encoder with
-// random weights. SHARD, such as 1/8: these planes alone, as a grid of their own. Last line:
+// bench_detector FOLDER CONTROLS THREADS [SHARD] [SURROUND_MM]: a detector of a whole brain at 1 mm
+// (157 x 189 x 136 voxels, the paper's grid; about 1.8 million in the mask), fitted into FOLDER and
+// applied to one person. Volumes are smooth noise around a common image, features those of an
+// encoder with random weights. SHARD, such as 1/8: these planes alone, as a grid of their own (1/1:
+// all). SURROUND_MM: images relative to the uptake around, the time of which counts. Last line:
 // detector fit_s=T score_s=T voxels=V supports=S peak_gb=M file_gb=F
 #include "detection/detector.h"
 
@@ -48,12 +49,14 @@ torch::Tensor ellipsoid() {
 }  // namespace
 
 int bench(const std::vector<std::string>& words) {
-  if (words.size() != 4 && words.size() != 5)
-    throw Error("usage: bench_detector FOLDER CONTROLS THREADS [SHARD]");
+  if (words.size() < 4 || words.size() > 6)
+    throw Error("usage: bench_detector FOLDER CONTROLS THREADS [SHARD] [SURROUND_MM]");
   at::set_num_threads(std::stoi(words[3]));
   const std::filesystem::path folder(words[1]);
   std::filesystem::remove_all(folder);
-  const auto shard = parse_shard(words.size() == 5 ? words[4] : "");
+  const auto shard = parse_shard(words.size() >= 5 ? words[4] : "");
+  PatchSettings images;
+  if (words.size() == 6) images.surround_mm = std::stod(words[5]);
   const auto common = smooth_noise(0);
   auto mask = ellipsoid();
   for (int64_t plane = 0; plane < kDepth; ++plane)
@@ -63,9 +66,16 @@ int bench(const std::vector<std::string>& words) {
   controls.mask = mask;
   controls.grid = centred_grid(kWidth, kHeight, kDepth, 1);
   const int64_t count = std::stoi(words[2]);
+  double relative = 0;  // seconds
   const auto scan = [&](int64_t person) {
     const auto voxels = (10 + 2 * common + smooth_noise(static_cast<uint64_t>(person))) * brain;
-    return scale_scans({voxels.contiguous()}, 1, "bench");
+    auto scans = scale_scans({voxels.contiguous()}, 1, "bench");
+    if (images.surround_mm == 0) return scans;
+    const auto begun = std::chrono::steady_clock::now();
+    make_relative(scans, 0, brain, images.surround_mm, controls.grid.voxel_to_world);
+    scans.shown.clear();  // a mapped file otherwise
+    relative += seconds_since(begun);
+    return scans;
   };
   for (int64_t p = 1; p <= count; ++p) {
     controls.participants.push_back(std::to_string(p));
@@ -75,23 +85,28 @@ int bench(const std::vector<std::string>& words) {
   const PatchAutoencoder network(1);
   const VoxelMachineSettings settings;
   std::fprintf(stderr, "%ld controls are there\n", static_cast<long>(count));
+  const double relative_controls = relative;
   auto begun = std::chrono::steady_clock::now();
-  const auto detector = begin_detector(folder, network, controls, {}, settings, {});
-  const double hashing = seconds_since(begun);
+  const auto detector = begin_detector(folder, network, controls, images, settings, {});
+  const double beginning = seconds_since(begun);
   const auto outcome = fit_detector(detector, controls, settings, {}, [] {});
-  const double fit = seconds_since(begun);
+  const double fit = relative_controls + seconds_since(begun);
   const auto person = scan(count + 1);
   begun = std::chrono::steady_clock::now();
   const auto maps = score_people(detector, {person}, [] {}).maps;
-  const double score = seconds_since(begun);
+  detector.uptake.of(person, mask, brain, detector.grid);
+  const double score = relative - relative_controls + seconds_since(begun);
   uintmax_t bytes = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
     if (entry.is_regular_file()) bytes += entry.file_size();
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  std::printf("hashing the controls %.1f s; mean score of the person %.4f, largest gap %.2g\n",
-              hashing, maps[0].score.sum().item<double>() / static_cast<double>(outcome.voxels),
-              outcome.largest_gap);
+  std::printf(
+      "surroundings of the controls %.1f s, their hash and uptake %.1f s; mean score of the person "
+      "%.4f, largest gap %.2g\n",
+      relative_controls, beginning,
+      maps[0].score.sum().item<double>() / static_cast<double>(outcome.voxels),
+      outcome.largest_gap);
   std::printf(
       "detector fit_s=%.1f score_s=%.2f voxels=%ld supports=%.1f peak_gb=%.2f file_gb=%.2f\n", fit,
       score, static_cast<long>(outcome.voxels),

@@ -114,9 +114,10 @@ class DetectApply : public Command {
           found.p = maps.p;
           found.uptake_t = detector.uptake.of(scans[p], maps.mask, brains[p], detector.grid);
           found.mildest = mildest;
-          found.scan = scans[p].voxels[0];
+          found.scan = scans[p].shown[0];
           found.method = method;
           found.warnings = warnings;
+          found.surround_mm = detector.patches.surround_mm;
           writer.write(names[p], found);
         } catch (const Error& error) {
           warn(fmt::format("{} is skipped: {}", names[p], error.what()));

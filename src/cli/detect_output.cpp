@@ -262,6 +262,12 @@ Clusters DetectionWriter::write(const std::string& id, const DetectionMaps& foun
       fmt::format(" Clusters of voxels that touch by faces, edges or corners, by size and mean {} "
                   "with equal weight. Places in mm of {} (x right, y front, z head).",
                   score_name, native_ ? "the person's own T1" : "the space of the prepared scans"));
+  if (maps.surround_mm > 0)
+    table.paragraphs.push_back(
+        fmt::format("PET and SPECT were taken relative to the uptake around each voxel (a Gaussian "
+                    "of {:g} mm in the brain): focal changes stand out, what a whole region or "
+                    "hemisphere has less does not.",
+                    maps.surround_mm));
   if (maps.uptake_t.defined())
     table.paragraphs.push_back(fmt::format(
         "Uptake, t: mean over the cluster of the smoothed relative uptake against "

@@ -37,6 +37,7 @@ struct DetectionMaps {
   torch::Tensor scan;      ///< float32, what was scored, for pictures without --native
   std::string method;      ///< a sentence or two for the page
   std::vector<std::string> warnings;
+  double surround_mm = 0;  ///< PatchSettings::surround_mm of what was scored
 };
 
 class DetectionWriter {

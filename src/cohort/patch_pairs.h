@@ -20,6 +20,7 @@ struct PatchSettings {
   std::vector<std::string> modalities = {"pet"};  ///< one channel each
   std::string session;                            ///< of modalities that have several
   double clip_percent = 1;  ///< brightest part of an image that becomes 1 (Zotova 2025: 1; 2021: 0)
+  double surround_mm = 0;   ///< FWHM of what PET and SPECT are relative to; 0: as they are
   void visit(SettingsVisitor& visitor);
 };
 
@@ -32,9 +33,8 @@ struct PatchPeople {
   Grid grid;
 };
 /// Without mask files a voxel is brain where every scan is above 0.
-/// throws  Error: what VolumeCohort::find() and scale_scans() throw; another grid (names both
-/// people);
-///         no voxel that is brain in all
+/// throws  Error: what VolumeCohort::find(), scale_scans() and make_relative() throw; another grid
+///         (names both people); no voxel that is brain in all; surround_mm without a PET or SPECT
 PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std::string>& people,
                               const PatchSettings& settings);
 

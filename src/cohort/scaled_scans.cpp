@@ -5,6 +5,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "cohort/surroundings.h"
 #include "core/error.h"
 
 namespace scintigen {
@@ -38,6 +39,7 @@ ScaledScans scale_scans(const std::vector<torch::Tensor>& modalities, double cli
     scans.low.push_back(low);
     scans.high.push_back(high);
   }
+  scans.shown = scans.voxels;
   return scans;
 }
 
@@ -55,6 +57,15 @@ torch::Tensor in_units(const ScaledScans& scans, size_t modality) {
     units[plane].mul_(slope).add_(intercept);
   }
   return units;
+}
+
+void make_relative(ScaledScans& scans, size_t modality, const torch::Tensor& brain, double fwhm_mm,
+                   const Affine& voxel_to_world) {
+  scans.voxels.at(modality) =
+      relative_to_surroundings(in_units(scans, modality), brain, fwhm_mm, voxel_to_world);
+  scans.low.at(modality) = 0;
+  scans.high.at(modality) = kMostOfSurroundings;
+  if (!scans.to_unit.empty()) scans.to_unit.at(modality).assign(1, {1, 0});
 }
 
 }  // namespace scintigen

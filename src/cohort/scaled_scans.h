@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "core/affine.h"
+
 namespace scintigen {
 
 /// A person's scans on one grid, a modality each, scaled to [0,1] as a whole when read by the
@@ -16,10 +18,18 @@ struct ScaledScans {
   std::vector<float> low, high;       ///< become 0 and 1; what is beyond is cut
   /// {slope, intercept} to units, one or one a plane, of each modality; empty: voxels are in units
   std::vector<std::vector<std::array<double, 2>>> to_unit;
+  std::vector<torch::Tensor> shown;  ///< as stored, for pictures: voxels, unless they are relative
 };
-/// A modality's voxels in their unit (Bq/mL, counts), float32 [D,H,W]: what `prepare --scaling` did
-/// is undone. Shares the memory where nothing was.
+/// A modality's voxels in their unit (Bq/mL, counts; relative ones have none), float32 [D,H,W]:
+/// what `prepare --scaling` did is undone. Shares the memory where nothing was.
 torch::Tensor in_units(const ScaledScans& scans, size_t modality);
+
+/// Ratio to the surroundings that becomes 1: noise of a PET at 2 mm seldom goes beyond.
+constexpr float kMostOfSurroundings = 2.5F;
+/// Makes a modality relative_to_surroundings() inside the brain, of its voxels in units: a copy in
+/// memory, from 0 to kMostOfSurroundings for everybody. throws Error: as relative_to_surroundings()
+void make_relative(ScaledScans& scans, size_t modality, const torch::Tensor& brain, double fwhm_mm,
+                   const Affine& voxel_to_world);
 
 /// low: the minimum, at most 0. high: the value that `clip_percent` of the voxels above low exceed
 /// (Zotova 2025: 1; 2021: 0, the maximum).

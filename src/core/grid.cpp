@@ -14,26 +14,51 @@ namespace {
 constexpr double kKernelReach = 3.5;  // sigmas
 
 /// Along the axis whose neighbours lie `stride` apart: [outer][length][stride].
+// Every output is the sum over `from` in rising order, along each axis, however the loops lie: the
+// bits do not depend on them.
+
+/// `count` lines of `length` neighbouring voxels.
+void blur_rows(float* voxels, int64_t count, int64_t length, const std::vector<float>& kernel) {
+  const auto radius = static_cast<int64_t>(kernel.size() / 2);
+  std::vector<float> line(static_cast<size_t>(length));
+  for (int64_t row = 0; row < count; ++row, voxels += length) {
+    std::copy(voxels, voxels + length, line.begin());
+    std::fill(voxels, voxels + length, 0.0F);
+    for (int64_t off = -radius; off <= radius; ++off) {
+      const float weight = kernel[static_cast<size_t>(off + radius)];
+      const float* const in = line.data();
+      const int64_t end = std::min(length, length - off);
+      for (int64_t to = std::max<int64_t>(0, -off); to < end; ++to)
+        voxels[to] += weight * in[to + off];
+    }
+  }
+}
+
+/// `outer` blocks [length][stride], along `length`.
 void blur_axis(float* voxels, int64_t outer, int64_t length, int64_t stride, double sigma) {
   if (sigma <= 0) return;
   const auto kernel = gaussian_kernel(sigma);
+  if (stride == 1) return blur_rows(voxels, outer, length, kernel);
   const auto radius = static_cast<int64_t>(kernel.size() / 2);
-  std::vector<float> lines(static_cast<size_t>(length * stride));
-  for (int64_t o = 0; o < outer; ++o) {
-    float* const base = voxels + o * length * stride;
-    std::fill(lines.begin(), lines.end(), 0.0F);
-    for (int64_t to = 0; to < length; ++to) {
-      float* const out = lines.data() + to * stride;
-      const int64_t first = std::max<int64_t>(0, to - radius);
-      const int64_t last = std::min(length - 1, to + radius);
-      for (int64_t from = first; from <= last; ++from) {
-        const float weight = kernel[static_cast<size_t>(from - to + radius)];
-        const float* const in = base + from * stride;
-        for (int64_t s = 0; s < stride; ++s) out[s] += weight * in[s];
+  constexpr int64_t kAtOnce = 256;  // columns whose lines stay in the cache
+  std::vector<float> lines(static_cast<size_t>(length * kAtOnce));
+  for (int64_t o = 0; o < outer; ++o)
+    for (int64_t first_column = 0; first_column < stride; first_column += kAtOnce) {
+      const int64_t columns = std::min(kAtOnce, stride - first_column);
+      float* const base = voxels + o * length * stride + first_column;
+      for (int64_t k = 0; k < length; ++k)
+        std::copy_n(base + k * stride, columns, lines.data() + k * kAtOnce);
+      for (int64_t to = 0; to < length; ++to) {
+        float* const out = base + to * stride;
+        std::fill_n(out, columns, 0.0F);
+        const int64_t last = std::min(length - 1, to + radius);
+        for (int64_t from = std::max<int64_t>(0, to - radius); from <= last; ++from) {
+          const float weight = kernel[static_cast<size_t>(from - to + radius)];
+          const float* const in = lines.data() + from * kAtOnce;
+          for (int64_t s = 0; s < columns; ++s) out[s] += weight * in[s];
+        }
       }
     }
-    std::copy(lines.begin(), lines.end(), base);
-  }
 }
 
 }  // namespace

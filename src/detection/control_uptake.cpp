@@ -2,9 +2,9 @@
 #include "detection/control_uptake.h"
 
 #include <algorithm>
-#include <array>
 
 #include "cohort/modality.h"
+#include "cohort/surroundings.h"
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "detection/simple_detectors.h"
@@ -19,10 +19,7 @@ std::optional<size_t> tracer_modality(const std::vector<std::string>& modalities
 
 torch::Tensor smoothed_uptake(const torch::Tensor& image, const torch::Tensor& mask,
                               const Grid& grid, double smooth_mm) {
-  const auto spacing = spacing_mm(grid.voxel_to_world);
-  std::array<double, 3> fwhm{};
-  for (size_t axis = 0; axis < 3; ++axis) fwhm[axis] = smooth_mm / spacing[axis];
-  return relative_uptake(image, mask, fwhm);
+  return relative_uptake(image, mask, fwhm_in_voxels(smooth_mm, grid.voxel_to_world));
 }
 
 torch::Tensor ControlUptake::of(const ScaledScans& person, const torch::Tensor& mask,

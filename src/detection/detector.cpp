@@ -58,6 +58,7 @@ nlohmann::ordered_json describe(const PatchPeople& controls, const PatchSettings
           {"modalities", patches.modalities},
           {"session", patches.session},
           {"clip_percent", patches.clip_percent},
+          {"surround_mm", patches.surround_mm},
           {"controls", controls.participants.size()},
           {"nu", settings.one_class.nu},
           {"gamma", settings.one_class.gamma},
@@ -110,6 +111,7 @@ Detector read_detector(const std::filesystem::path& folder) {
     detector.patches.modalities = json.at("modalities").get<std::vector<std::string>>();
     detector.patches.session = json.at("session").get<std::string>();
     detector.patches.clip_percent = json.at("clip_percent").get<double>();
+    detector.patches.surround_mm = json.value("surround_mm", 0.0);  // of older detectors
     detector.controls = json.at("controls").get<int64_t>();
     detector.folds = json.at("folds").get<int64_t>();
     detector.template_fit = json.value("template_fit", "affine");  // of older detectors

@@ -6,14 +6,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cohort/surroundings.h"
 #include "core/error.h"
-#include "core/grid.h"
 #include "detection/plane_features.h"
 
 namespace scintigen {
 namespace {
 
-const double kFwhmPerSigma = 2 * std::sqrt(2 * std::log(2.0));
 constexpr int64_t kVoxelsAtOnce = 256;
 
 /// Latents of people at voxels [V,people,64], float64.
@@ -37,17 +36,9 @@ torch::Tensor relative_uptake(const torch::Tensor& image, const torch::Tensor& m
                               const std::array<double, 3>& fwhm_voxels) {
   require(image.dim() == 3 && image.sizes() == mask.sizes(),
           "relative uptake: image and mask lie on other grids");
-  const auto inside = mask.ne(0);
-  const double mean = image.masked_select(inside).to(torch::kDouble).mean().item<double>();
+  const double mean = image.masked_select(mask.ne(0)).to(torch::kDouble).mean().item<double>();
   require(mean > 0, "relative uptake: the mean in the mask is {}; expected above 0", mean);
-  auto scaled = (image / mean).masked_fill(inside.logical_not(), 0).contiguous();
-  std::array<double, 3> sigma{};
-  for (size_t axis = 0; axis < 3; ++axis) sigma[axis] = fwhm_voxels[axis] / kFwhmPerSigma;
-  if (sigma == std::array<double, 3>{}) return scaled;
-  auto weight = inside.to(torch::kFloat).contiguous();
-  for (auto* volume : {&scaled, &weight})
-    gaussian_blur(volume->data_ptr<float>(), image.size(2), image.size(1), image.size(0), sigma);
-  return torch::where(inside, scaled / weight, torch::zeros_like(scaled)).contiguous();
+  return smoothed_inside(image / mean, mask, fwhm_voxels);
 }
 
 void NormalImages::add(const torch::Tensor& image) {

@@ -29,7 +29,8 @@ class Uptake : public testing::Test {
   }
   ScaledScans somebody(uint64_t p) const {
     const auto noise = Random(3, "uptake", p).uniform_tensor({kSide, kSide, kSide});
-    return {{noise, (static_cast<float>(p + 1) * (noise + 4)).contiguous()}, {0, 0}, {1, 1}, {}};
+    return {
+        {noise, (static_cast<float>(p + 1) * (noise + 4)).contiguous()}, {0, 0}, {1, 1}, {}, {}};
   }
   TemporaryFolder folder_;
   PatchPeople people_;

@@ -27,6 +27,25 @@ class DetectorOnDisk : public testing::Test {
   PatchPeople controls_;
 };
 
+TEST_F(DetectorOnDisk, KnowsWhatItsImagesAreRelativeTo) {
+  patches_.surround_mm = 12;
+  controls_ = read_patch_people(cohort_, controls_.participants, patches_);
+  const VoxelMachineSettings settings;
+  begin_detector(folder_ / "d", network_, controls_, patches_, settings, cohort_);
+  const auto read = read_detector(folder_ / "d");
+  EXPECT_EQ(read.patches.surround_mm, 12);
+  // Uptake is of the same images as scores are: relative ones, whose mean is about 1 everywhere.
+  const auto mean = read.uptake.normal.mean.masked_select(controls_.mask);
+  EXPECT_NEAR(mean.mean().item<double>(), 1, 0.02);
+  // A detector of before the setting is one of images as they are.
+  const auto path = folder_ / "d" / "detector.json";
+  auto json = read_file(path);
+  const auto at = json.find("  \"surround_mm\": 12.0,\n");
+  ASSERT_NE(at, std::string::npos);
+  write_file(path, json.erase(at, 23));
+  EXPECT_EQ(read_detector(folder_ / "d").patches.surround_mm, 0);
+}
+
 TEST_F(DetectorOnDisk, ScoresAsItsPlanes) {
   VoxelMachineSettings settings;
   settings.folds = 4;

@@ -2,6 +2,7 @@
 // The siamese recipe: pairs of patches, steps that repeat, checkpoints that detect fit reads.
 #include <gtest/gtest.h>
 
+#include "cohort/surroundings.h"
 #include "cohort/volume_people.h"
 #include "core/safetensors.h"
 #include "core/temporary_folder.h"
@@ -52,6 +53,7 @@ TEST_F(Siamese, LearnsAndGoesOnFromACheckpoint) {
   const double before = straight->evaluate()[0].second;
   for (int64_t step = 0; step < 30; ++step) straight->step(step);
   EXPECT_LT(straight->evaluate()[0].second, before);
+  EXPECT_EQ(settings_.data.surround_mm, 0);
   const auto first = recipe();
   for (int64_t step = 0; step < 10; ++step) first->step(step);
   CheckpointFolder(folder_ / "run", 3).save(*first, {10, 0, 0, false});
@@ -65,6 +67,27 @@ TEST_F(Siamese, LearnsAndGoesOnFromACheckpoint) {
   EXPECT_TRUE(
       torch::equal(trained.network->encode1->weight, first->state().at("network.encode1.weight")));
   EXPECT_GT(straight->sample_sheet(30).width, 100);
+}
+
+TEST_F(Siamese, PatchesRelativeToTheirSurroundings) {
+  settings_.data.surround_mm = 12;
+  const auto cohort = read_volume_cohort(folder_ / "people");
+  const auto people = read_patch_people(cohort, cohort.participants(), settings_.data);
+  const auto as_stored = read_patch_people(cohort, cohort.participants(), {});
+  const auto& scans = people.scans[0];
+  EXPECT_TRUE(torch::equal(scans.voxels[0],
+                           relative_to_surroundings(as_stored.scans[0].voxels[0], people.mask, 12,
+                                                    people.grid.voxel_to_world)));
+  EXPECT_TRUE(torch::equal(scans.shown[0], as_stored.scans[0].voxels[0]));
+  EXPECT_EQ(scans.low[0], 0);
+  EXPECT_EQ(scans.high[0], kMostOfSurroundings);
+  EXPECT_TRUE(torch::equal(people.mask, as_stored.mask));
+  const auto trained = recipe();
+  trained->step(0);
+  CheckpointFolder(folder_ / "run", 3).save(*trained, {1, 0, 0, false});
+  EXPECT_EQ(read_patch_network(chosen_checkpoint(folder_ / "run").string()).data.surround_mm, 12);
+  settings_.data.modalities = {"T1w"};
+  EXPECT_REFUSED(recipe(), "--surround-mm: T1w shows no uptake of a tracer; expected pet or spect");
 }
 
 TEST_F(Siamese, RefusesWhatItCannotTrainOn) {

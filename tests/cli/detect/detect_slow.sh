@@ -80,7 +80,7 @@ cmp found/sub-009/sub-009_score.nii.gz strict/sub-009/sub-009_score.nii.gz
 [ -s found/sub-009/sub-009_uptake-t.nii.gz ] || fail "no sub-009_uptake-t.nii.gz"
 works apply --detector detector --participants sub-009 --uptake lower --clusters 5 --out lower
 works apply --detector detector --participants sub-009 --uptake higher --clusters 5 --out higher
-uptakes() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c; if (!at["uptake"]) print "no column" } NR > 1 { print $at["uptake_t"] }' "$1/sub-009/sub-009_clusters.tsv"; }
+uptakes() { awk -F '\t' 'NR == 1 { for (c = 1; c <= NF; ++c) at[$c] = c; if (!at["uptake_t"]) print "no column" } NR > 1 { print $at["uptake_t"] }' "$1/sub-009/sub-009_clusters.tsv"; }
 [ "$(uptakes lower | head -n 1 | cut -c 1)" = - ] || fail "the lesion has no lower uptake: $(uptakes lower)"
 [ -z "$(uptakes lower | grep -v '^-')" ] || fail "a cluster of lower uptake has $(uptakes lower)"
 [ -n "$(uptakes higher)" ] || fail "no cluster of higher uptake"
@@ -186,6 +186,19 @@ works baseline --method mahalanobis --features features --out found_distance
 [ -s found_distance/sub-009/sub-009_uptake-t.nii.gz ] || fail "no map of uptake beside the distance"
 refuses '--uptake higher: belongs to --method mahalanobis; z and residual stand out by less' baseline --method z --uptake higher --out none
 works baseline --method z --uptake lower --out lower_z
+# Relative to the uptake around: other maps, which the page says; of a detector too.
+works baseline --method z --surround-mm 60 --out around_z
+cmp -s found_z/sub-009/sub-009_z.nii.gz around_z/sub-009/sub-009_z.nii.gz && fail "--surround-mm changed no z"
+has 'relative to the uptake around each voxel (a Gaussian of 60 mm in the brain)' around_z/sub-009/report.html
+refuses '--surround-mm: belongs to z and residual; --features hold their own' baseline --method mahalanobis --features features --surround-mm 60 --out none
+works train --surround-mm 60 --patches 100 --epochs 1 --out around
+works "$SCINTIGEN" detect fit "$cohort" --features around --leave-out sub-009 --threads 1 --out around_detector
+has '"surround_mm": 60' around_detector/detector.json
+works apply --detector around_detector --participants sub-009 --clusters 2 --out around_found
+has 'relative to the uptake around each voxel (a Gaussian of 60 mm in the brain)' around_found/sub-009/report.html
+cp -r "$cohort" t1s
+sed -i 's/\tspect\t/\tT1w\t/' t1s/volumes.tsv
+refuses '--surround-mm: T1w shows no uptake of a tracer; expected pet or spect' "$SCINTIGEN" train siamese t1s --modalities T1w --surround-mm 60 --out none
 cmp found_z/sub-009/sub-009_z.nii.gz lower_z/sub-009/sub-009_z.nii.gz
 
 # The same scans under the name of an MRI: no tracer, no uptake.
