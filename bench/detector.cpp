@@ -3,8 +3,8 @@
 // (157 x 189 x 136 voxels, the paper's grid; about 1.8 million in the mask), fitted into FOLDER and
 // applied to one person. Volumes are smooth noise around a common image, features those of an
 // encoder with random weights. SHARD, such as 1/8: these planes alone, as a grid of their own (1/1:
-// all). SURROUND_MM: images relative to the uptake around, the time of which counts. Last line:
-// detector fit_s=T score_s=T voxels=V supports=S peak_gb=M file_gb=F
+// all). SURROUND_MM: images smoothed by 8 mm relative to the uptake around, the time of which
+// counts. Last line: detector fit_s=T score_s=T voxels=V supports=S peak_gb=M file_gb=F
 #include "detection/detector.h"
 
 #include <ATen/Parallel.h>
@@ -57,6 +57,7 @@ int bench(const std::vector<std::string>& words) {
   const auto shard = parse_shard(words.size() >= 5 ? words[4] : "");
   PatchSettings images;
   if (words.size() == 6) images.surround_mm = std::stod(words[5]);
+  if (images.surround_mm > 0) images.smooth_mm = 8;
   const auto common = smooth_noise(0);
   auto mask = ellipsoid();
   for (int64_t plane = 0; plane < kDepth; ++plane)
@@ -72,7 +73,8 @@ int bench(const std::vector<std::string>& words) {
     auto scans = scale_scans({voxels.contiguous()}, 1, "bench");
     if (images.surround_mm == 0) return scans;
     const auto begun = std::chrono::steady_clock::now();
-    make_relative(scans, 0, brain, images.surround_mm, controls.grid.voxel_to_world);
+    make_focal(scans, 0, brain, images.smooth_mm, images.surround_mm, 1,
+               controls.grid.voxel_to_world);
     scans.shown.clear();  // a mapped file otherwise
     relative += seconds_since(begun);
     return scans;

@@ -128,7 +128,7 @@ class DetectBaseline : public Command {
                       {people.scans[p].shown[0], people.grid.voxel_to_world, "1"},
                       "the image of " + id);
     if (images_.surround_mm > 0)
-      pseudo.voxels = relative_to_surroundings(pseudo.voxels, mask, images_.surround_mm,
+      pseudo.voxels = relative_to_surroundings(pseudo.voxels, mask, 0, images_.surround_mm,
                                                people.grid.voxel_to_world);
     return real - uptake_of(pseudo.voxels);
   }

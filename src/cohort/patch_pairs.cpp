@@ -41,12 +41,13 @@ torch::Tensor brain_of(const VolumeCohort& cohort, const std::vector<size_t>& ro
   return brain;
 }
 
-void make_emission_relative(ScaledScans& scans, const PatchSettings& settings,
-                            const torch::Tensor& brain, const std::string& who, const Grid& grid) {
+void make_emission_focal(ScaledScans& scans, const PatchSettings& settings,
+                         const torch::Tensor& brain, const std::string& who, const Grid& grid) {
   try {
     for (size_t m = 0; m < settings.modalities.size(); ++m)
       if (is_emission(settings.modalities[m]))
-        make_relative(scans, m, brain, settings.surround_mm, grid.voxel_to_world);
+        make_focal(scans, m, brain, settings.smooth_mm, settings.surround_mm, settings.clip_percent,
+                   grid.voxel_to_world);
   } catch (const Error& error) {
     throw Error("{}: {}", who, error.what());
   }
@@ -62,6 +63,10 @@ void PatchSettings::visit(SettingsVisitor& v) {
                  "brightest part of an image that is cut to 1 (Zotova 2025: 1; 2021: 0)", 0, 50),
           clip_percent);
   v.visit(
+      number("smooth_mm",
+             "Gaussian (FWHM) inside the brain before PET and SPECT are cut into patches", 0, 30),
+      smooth_mm);
+  v.visit(
       number("surround_mm",
              "PET and SPECT relative to the uptake around, a Gaussian in the brain of so many "
              "mm (FWHM): focal lesions stand out more (24 for one of 20 mm), wide ones less; 0: "
@@ -74,9 +79,11 @@ PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std:
                               const PatchSettings& settings) {
   require(!people.empty() && !settings.modalities.empty(),
           "{}: expected at least one person and one of --modalities", cohort.table.name);
-  require(settings.surround_mm == 0 ||
-              std::any_of(settings.modalities.begin(), settings.modalities.end(), is_emission),
-          "--surround-mm: {} {} no uptake of a tracer; expected pet or spect among --modalities",
+  const bool emission =
+      std::any_of(settings.modalities.begin(), settings.modalities.end(), is_emission);
+  require(emission || (settings.smooth_mm == 0 && settings.surround_mm == 0),
+          "{}: {} {} no uptake of a tracer; expected pet or spect among --modalities",
+          settings.smooth_mm > 0 ? "--smooth-mm" : "--surround-mm",
           fmt::join(settings.modalities, ", "), settings.modalities.size() == 1 ? "shows" : "show");
   PatchPeople all;
   all.participants = people;
@@ -99,8 +106,7 @@ PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std:
     all.has_masks = all.has_masks && from_file;
     require(brain.sizes() == voxels[0].sizes(), "{}: the mask of {} lies on another grid",
             cohort.table.name, id);
-    if (settings.surround_mm > 0)
-      make_emission_relative(all.scans.back(), settings, brain, id, all.grid);
+    make_emission_focal(all.scans.back(), settings, brain, id, all.grid);
     all.mask = all.mask.defined() ? all.mask & brain : brain;
   }
   require(all.mask.any().item<bool>(), "{}: no voxel is brain in everybody; look at the masks",

@@ -20,6 +20,7 @@ struct PatchSettings {
   std::vector<std::string> modalities = {"pet"};  ///< one channel each
   std::string session;                            ///< of modalities that have several
   double clip_percent = 1;  ///< brightest part of an image that becomes 1 (Zotova 2025: 1; 2021: 0)
+  double smooth_mm = 0;     ///< FWHM of the smoothing of PET and SPECT; 0: none
   double surround_mm = 0;   ///< FWHM of what PET and SPECT are relative to; 0: as they are
   void visit(SettingsVisitor& visitor);
 };

@@ -59,12 +59,22 @@ torch::Tensor in_units(const ScaledScans& scans, size_t modality) {
   return units;
 }
 
-void make_relative(ScaledScans& scans, size_t modality, const torch::Tensor& brain, double fwhm_mm,
-                   const Affine& voxel_to_world) {
-  scans.voxels.at(modality) =
-      relative_to_surroundings(in_units(scans, modality), brain, fwhm_mm, voxel_to_world);
-  scans.low.at(modality) = 0;
-  scans.high.at(modality) = kMostOfSurroundings;
+void make_focal(ScaledScans& scans, size_t modality, const torch::Tensor& brain, double smooth_mm,
+                double surround_mm, double clip_percent, const Affine& voxel_to_world) {
+  if (smooth_mm == 0 && surround_mm == 0) return;
+  const auto image = in_units(scans, modality);
+  auto& voxels = scans.voxels.at(modality);
+  if (surround_mm > 0) {
+    voxels = relative_to_surroundings(image, brain, smooth_mm, surround_mm, voxel_to_world);
+    const auto* range = smooth_mm > 0 ? kRatiosSmoothed : kRatiosAsTheyAre;
+    scans.low.at(modality) = range[0];
+    scans.high.at(modality) = range[1];
+  } else {
+    voxels = smoothed_inside(image, brain, fwhm_in_voxels(smooth_mm, voxel_to_world));
+    const auto scaled = scale_scans({voxels}, clip_percent, "smoothed scan");
+    scans.low.at(modality) = scaled.low[0];
+    scans.high.at(modality) = scaled.high[0];
+  }
   if (!scans.to_unit.empty()) scans.to_unit.at(modality).assign(1, {1, 0});
 }
 

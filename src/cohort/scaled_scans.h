@@ -24,12 +24,15 @@ struct ScaledScans {
 /// what `prepare --scaling` did is undone. Shares the memory where nothing was.
 torch::Tensor in_units(const ScaledScans& scans, size_t modality);
 
-/// Ratio to the surroundings that becomes 1: noise of a PET at 2 mm seldom goes beyond.
-constexpr float kMostOfSurroundings = 2.5F;
-/// Makes a modality relative_to_surroundings() inside the brain, of its voxels in units: a copy in
-/// memory, from 0 to kMostOfSurroundings for everybody. throws Error: as relative_to_surroundings()
-void make_relative(ScaledScans& scans, size_t modality, const torch::Tensor& brain, double fwhm_mm,
-                   const Affine& voxel_to_world);
+/// Ratios to the surroundings that become 0 and 1: smoothed ones vary less, and noise of a PET at 2
+/// mm seldom goes beyond 2.5.
+constexpr float kRatiosAsTheyAre[] = {0, 2.5F}, kRatiosSmoothed[] = {0.4F, 1.6F};
+/// Makes a modality, in units, smoothed_inside() the brain by smooth_mm and
+/// relative_to_surroundings() of surround_mm (FWHM, 0: neither): a copy in memory. Ratios are
+/// scaled alike for everybody, smoothed images as scale_scans() does. throws  Error: as
+/// smoothed_inside(), relative_to_surroundings(), scale_scans()
+void make_focal(ScaledScans& scans, size_t modality, const torch::Tensor& brain, double smooth_mm,
+                double surround_mm, double clip_percent, const Affine& voxel_to_world);
 
 /// low: the minimum, at most 0. high: the value that `clip_percent` of the voxels above low exceed
 /// (Zotova 2025: 1; 2021: 0, the maximum).

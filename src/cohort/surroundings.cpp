@@ -41,12 +41,14 @@ std::array<double, 3> fwhm_in_voxels(double fwhm_mm, const Affine& voxel_to_worl
 }
 
 torch::Tensor relative_to_surroundings(const torch::Tensor& image, const torch::Tensor& brain,
-                                       double fwhm_mm, const Affine& voxel_to_world) {
-  const auto around = smoothed_inside(image, brain, fwhm_in_voxels(fwhm_mm, voxel_to_world));
+                                       double smooth_mm, double surround_mm,
+                                       const Affine& voxel_to_world) {
+  const auto around = smoothed_inside(image, brain, fwhm_in_voxels(surround_mm, voxel_to_world));
   const auto known = around > 0;
   require(known.any().item<bool>(),
           "uptake relative to the surroundings: no voxel of the brain is above 0");
-  return torch::where(known, image / around, torch::zeros_like(around)).contiguous();
+  const auto here = smoothed_inside(image, brain, fwhm_in_voxels(smooth_mm, voxel_to_world));
+  return torch::where(known, here / around, torch::zeros_like(around)).contiguous();
 }
 
 }  // namespace scintigen

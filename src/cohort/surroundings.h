@@ -25,11 +25,12 @@ torch::Tensor smoothed_inside(const torch::Tensor& image, const torch::Tensor& m
 /// FWHM in voxels along i, j, k of one in mm.
 std::array<double, 3> fwhm_in_voxels(double fwhm_mm, const Affine& voxel_to_world);
 
-/// `image` over itself, smoothed_inside() the brain by `fwhm_mm`: 1 where a voxel has what its
-/// surroundings have. A factor in the image changes nothing. float32 [D,H,W]; 0 outside the brain
-/// and where the surroundings have nothing.
+/// `image`, smoothed_inside() the brain by `smooth_mm` (0: as it is), over itself, smoothed by
+/// `surround_mm`: 1 where a voxel has what its surroundings have. A factor in the image changes
+/// nothing. float32 [D,H,W]; 0 outside the brain and where the surroundings have nothing.
 /// throws  Error: another shape; no voxel of the brain above 0
 torch::Tensor relative_to_surroundings(const torch::Tensor& image, const torch::Tensor& brain,
-                                       double fwhm_mm, const Affine& voxel_to_world);
+                                       double smooth_mm, double surround_mm,
+                                       const Affine& voxel_to_world);
 
 }  // namespace scintigen

@@ -58,6 +58,7 @@ nlohmann::ordered_json describe(const PatchPeople& controls, const PatchSettings
           {"modalities", patches.modalities},
           {"session", patches.session},
           {"clip_percent", patches.clip_percent},
+          {"smooth_mm", patches.smooth_mm},
           {"surround_mm", patches.surround_mm},
           {"controls", controls.participants.size()},
           {"nu", settings.one_class.nu},
@@ -111,7 +112,8 @@ Detector read_detector(const std::filesystem::path& folder) {
     detector.patches.modalities = json.at("modalities").get<std::vector<std::string>>();
     detector.patches.session = json.at("session").get<std::string>();
     detector.patches.clip_percent = json.at("clip_percent").get<double>();
-    detector.patches.surround_mm = json.value("surround_mm", 0.0);  // of older detectors
+    detector.patches.smooth_mm = json.value("smooth_mm", 0.0);  // older detectors have neither
+    detector.patches.surround_mm = json.value("surround_mm", 0.0);
     detector.controls = json.at("controls").get<int64_t>();
     detector.folds = json.at("folds").get<int64_t>();
     detector.template_fit = json.value("template_fit", "affine");  // of older detectors

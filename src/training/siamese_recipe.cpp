@@ -101,15 +101,12 @@ class SiameseRecipe : public Recipe {
   }
 
   std::map<std::string, std::string> metadata() override {
-    const nlohmann::ordered_json training = {{"modalities", settings_.data.modalities},
-                                             {"session", settings_.data.session},
-                                             {"clip_percent", settings_.data.clip_percent},
-                                             {"surround_mm", settings_.data.surround_mm},
-                                             {"patches", settings_.patches},
-                                             {"batch_size", settings_.batch_size},
-                                             {"alpha", settings_.alpha},
-                                             {"learning_rate", settings_.learning_rate},
-                                             {"seed", seed_}};
+    const nlohmann::ordered_json training = {
+        {"modalities", settings_.data.modalities},     {"session", settings_.data.session},
+        {"clip_percent", settings_.data.clip_percent}, {"smooth_mm", settings_.data.smooth_mm},
+        {"surround_mm", settings_.data.surround_mm},   {"patches", settings_.patches},
+        {"batch_size", settings_.batch_size},          {"alpha", settings_.alpha},
+        {"learning_rate", settings_.learning_rate},    {"seed", seed_}};
     const nlohmann::ordered_json cohort = {
         {"name", name_}, {"space", space_}, {"training_patients", training_.participants.size()}};
     return {{"training", training.dump()}, {"cohort", cohort.dump()}};
@@ -181,7 +178,8 @@ TrainedPatches read_patch_network(const std::string& checkpoint) {
     trained.data.modalities = training["modalities"].get<std::vector<std::string>>();
     trained.data.session = training.value("session", "");
     trained.data.clip_percent = training.value("clip_percent", 1.0);
-    trained.data.surround_mm = training.value("surround_mm", 0.0);  // older runs have none
+    trained.data.smooth_mm = training.value("smooth_mm", 0.0);  // older runs have neither
+    trained.data.surround_mm = training.value("surround_mm", 0.0);
   } catch (const nlohmann::json::exception&) {
     throw Error("{}: metadata \"training\" is not what train siamese writes", checkpoint);
   }

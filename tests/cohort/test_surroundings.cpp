@@ -28,8 +28,9 @@ class Surroundings : public testing::Test {
     brain_.slice(0, 0, 6).slice(1, 8, 12).fill_(false);
     noise_ = Random(5, "surroundings").uniform_tensor({kSide, kSide, kSide}) + 1;
   }
-  torch::Tensor relative(const torch::Tensor& image, double mm = 24) const {
-    return relative_to_surroundings(image.contiguous(), brain_, mm, grid_.voxel_to_world);
+  torch::Tensor relative(const torch::Tensor& image, double mm = 24, double smooth_mm = 0) const {
+    return relative_to_surroundings(image.contiguous(), brain_, smooth_mm, mm,
+                                    grid_.voxel_to_world);
   }
   Grid grid_ = centred_grid(kSide, kSide, kSide, 3);
   torch::Tensor distance_, brain_, noise_;
@@ -85,12 +86,32 @@ TEST_F(Surroundings, OfAScanThatPrepareScaledAreThoseOfItsUnits) {
   const auto plain = noise_.contiguous();
   auto scaled = scale_scans({((plain - 3) / 2).contiguous()}, 1, "sub-1");
   scaled.to_unit = {{{2, 3}}};
-  make_relative(scaled, 0, brain_, 24, grid_.voxel_to_world);
+  make_focal(scaled, 0, brain_, 0, 24, 1, grid_.voxel_to_world);
   EXPECT_TRUE(torch::allclose(scaled.voxels[0], relative(plain), 1e-5, 1e-5));
   EXPECT_TRUE(in_units(scaled, 0).is_same(scaled.voxels[0]));  // a ratio is its own unit
   EXPECT_EQ(scaled.low[0], 0);
-  EXPECT_EQ(scaled.high[0], kMostOfSurroundings);
+  EXPECT_EQ(scaled.high[0], 2.5F);
   EXPECT_TRUE(torch::allclose(2 * scaled.shown[0] + 3, plain, 1e-5, 1e-5));
+}
+
+TEST_F(Surroundings, OfSmoothedImagesAreScaledAlikeForEverybody) {
+  const auto of = [&](double smooth_mm, double surround_mm) {
+    auto scaled = scale_scans({noise_.contiguous()}, 1, "sub-1");
+    make_focal(scaled, 0, brain_, smooth_mm, surround_mm, 1, grid_.voxel_to_world);
+    return scaled;
+  };
+  const auto around = smoothed_inside(noise_, brain_, {8, 8, 8});  // 24 mm
+  const auto here = smoothed_inside(noise_, brain_, {3, 3, 3});
+  const auto both = of(9, 24);
+  EXPECT_TRUE(torch::allclose(both.voxels[0].masked_select(brain_),
+                              (here / around).masked_select(brain_), 1e-5, 1e-5));
+  EXPECT_EQ(both.low[0], 0.4F);
+  EXPECT_EQ(both.high[0], 1.6F);
+  const auto smooth = of(9, 0);
+  EXPECT_TRUE(torch::equal(smooth.voxels[0], here));
+  EXPECT_EQ(smooth.high[0], scale_scans({here}, 1, "it").high[0]);
+  const auto as_stored = of(0, 0);
+  EXPECT_TRUE(as_stored.voxels[0].is_same(as_stored.shown[0]));
 }
 
 TEST_F(Surroundings, RefuseWhatHasNone) {

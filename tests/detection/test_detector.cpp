@@ -28,11 +28,13 @@ class DetectorOnDisk : public testing::Test {
 };
 
 TEST_F(DetectorOnDisk, KnowsWhatItsImagesAreRelativeTo) {
+  patches_.smooth_mm = 4;
   patches_.surround_mm = 12;
   controls_ = read_patch_people(cohort_, controls_.participants, patches_);
   const VoxelMachineSettings settings;
   begin_detector(folder_ / "d", network_, controls_, patches_, settings, cohort_);
   const auto read = read_detector(folder_ / "d");
+  EXPECT_EQ(read.patches.smooth_mm, 4);
   EXPECT_EQ(read.patches.surround_mm, 12);
   // Uptake is of the same images as scores are: relative ones, whose mean is about 1 everywhere.
   const auto mean = read.uptake.normal.mean.masked_select(controls_.mask);
@@ -40,9 +42,13 @@ TEST_F(DetectorOnDisk, KnowsWhatItsImagesAreRelativeTo) {
   // A detector of before the setting is one of images as they are.
   const auto path = folder_ / "d" / "detector.json";
   auto json = read_file(path);
-  const auto at = json.find("  \"surround_mm\": 12.0,\n");
-  ASSERT_NE(at, std::string::npos);
-  write_file(path, json.erase(at, 23));
+  for (const std::string line : {"  \"smooth_mm\": 4.0,\n", "  \"surround_mm\": 12.0,\n"}) {
+    const auto at = json.find(line);
+    ASSERT_NE(at, std::string::npos);
+    json.erase(at, line.size());
+  }
+  write_file(path, json);
+  EXPECT_EQ(read_detector(folder_ / "d").patches.smooth_mm, 0);
   EXPECT_EQ(read_detector(folder_ / "d").patches.surround_mm, 0);
 }
 

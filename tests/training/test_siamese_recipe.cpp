@@ -70,23 +70,28 @@ TEST_F(Siamese, LearnsAndGoesOnFromACheckpoint) {
 }
 
 TEST_F(Siamese, PatchesRelativeToTheirSurroundings) {
+  settings_.data.smooth_mm = 5;
   settings_.data.surround_mm = 12;
   const auto cohort = read_volume_cohort(folder_ / "people");
   const auto people = read_patch_people(cohort, cohort.participants(), settings_.data);
   const auto as_stored = read_patch_people(cohort, cohort.participants(), {});
   const auto& scans = people.scans[0];
-  EXPECT_TRUE(torch::equal(scans.voxels[0],
-                           relative_to_surroundings(as_stored.scans[0].voxels[0], people.mask, 12,
-                                                    people.grid.voxel_to_world)));
+  EXPECT_TRUE(torch::equal(
+      scans.voxels[0], relative_to_surroundings(as_stored.scans[0].voxels[0], people.mask, 5, 12,
+                                                people.grid.voxel_to_world)));
   EXPECT_TRUE(torch::equal(scans.shown[0], as_stored.scans[0].voxels[0]));
-  EXPECT_EQ(scans.low[0], 0);
-  EXPECT_EQ(scans.high[0], kMostOfSurroundings);
+  EXPECT_EQ(scans.low[0], kRatiosSmoothed[0]);
+  EXPECT_EQ(scans.high[0], kRatiosSmoothed[1]);
   EXPECT_TRUE(torch::equal(people.mask, as_stored.mask));
   const auto trained = recipe();
   trained->step(0);
   CheckpointFolder(folder_ / "run", 3).save(*trained, {1, 0, 0, false});
-  EXPECT_EQ(read_patch_network(chosen_checkpoint(folder_ / "run").string()).data.surround_mm, 12);
+  const auto read = read_patch_network(chosen_checkpoint(folder_ / "run").string()).data;
+  EXPECT_EQ(read.smooth_mm, 5);
+  EXPECT_EQ(read.surround_mm, 12);
   settings_.data.modalities = {"T1w"};
+  EXPECT_REFUSED(recipe(), "--smooth-mm: T1w shows no uptake of a tracer; expected pet or spect");
+  settings_.data.smooth_mm = 0;
   EXPECT_REFUSED(recipe(), "--surround-mm: T1w shows no uptake of a tracer; expected pet or spect");
 }
 

@@ -191,7 +191,7 @@ works baseline --method z --surround-mm 60 --out around_z
 cmp -s found_z/sub-009/sub-009_z.nii.gz around_z/sub-009/sub-009_z.nii.gz && fail "--surround-mm changed no z"
 has 'relative to the uptake around each voxel (a Gaussian of 60 mm in the brain)' around_z/sub-009/report.html
 refuses '--surround-mm: belongs to z and residual; --features hold their own' baseline --method mahalanobis --features features --surround-mm 60 --out none
-works train --surround-mm 60 --patches 100 --epochs 1 --out around
+works train --smooth-mm 12 --surround-mm 60 --patches 100 --epochs 1 --out around
 works "$SCINTIGEN" detect fit "$cohort" --features around --leave-out sub-009 --threads 1 --out around_detector
 has '"surround_mm": 60' around_detector/detector.json
 works apply --detector around_detector --participants sub-009 --clusters 2 --out around_found
