@@ -34,8 +34,9 @@ struct PatchPeople {
   Grid grid;
 };
 /// Without mask files a voxel is brain where every scan is above 0.
-/// throws  Error: what VolumeCohort::find(), scale_scans() and make_relative() throw; another grid
-///         (names both people); no voxel that is brain in all; surround_mm without a PET or SPECT
+/// throws  Error: what VolumeCohort::find(), scale_scans() and make_focal() throw; another grid
+///         (names both people); no voxel that is brain in all; smooth_mm or surround_mm without a
+///         PET or SPECT
 PatchPeople read_patch_people(const VolumeCohort& cohort, const std::vector<std::string>& people,
                               const PatchSettings& settings);
 

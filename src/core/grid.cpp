@@ -13,7 +13,6 @@ namespace {
 
 constexpr double kKernelReach = 3.5;  // sigmas
 
-/// Along the axis whose neighbours lie `stride` apart: [outer][length][stride].
 // Every output is the sum over `from` in rising order, along each axis, however the loops lie: the
 // bits do not depend on them.
 
@@ -34,7 +33,7 @@ void blur_rows(float* voxels, int64_t count, int64_t length, const std::vector<f
   }
 }
 
-/// `outer` blocks [length][stride], along `length`.
+/// Along the axis whose neighbours lie `stride` apart: [outer][length][stride].
 void blur_axis(float* voxels, int64_t outer, int64_t length, int64_t stride, double sigma) {
   if (sigma <= 0) return;
   const auto kernel = gaussian_kernel(sigma);
