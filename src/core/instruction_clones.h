@@ -7,6 +7,7 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define SCINTIGEN_CLONES \
   __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define SCINTIGEN_SIXTEEN_LANES  // models/vector_lanes.h
 #else
 #define SCINTIGEN_CLONES
 #endif

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/error.h"
 #include "detection/one_class_kernels.h"
@@ -16,24 +15,9 @@ namespace {
 constexpr int64_t kMostControls = 4096;  // a kernel matrix of 64 MiB a thread
 constexpr double kTolerance = 3e-6;  // of the gap, relative to the largest |Ka|: float32's reach
 
-/// As LIBSVM: the mean of the decision over the support vectors between the bounds; where there are
-/// none, the middle of what the optimality conditions allow.
-double offset(const float* a, const float* values, int64_t controls) {
-  double sum = 0, low = -std::numeric_limits<double>::infinity(), high = -low;
-  int64_t free = 0;
-  for (int64_t i = 0; i < controls; ++i) {
-    if (a[i] > 0 && a[i] < 1) {
-      sum += values[i];
-      ++free;
-    } else if (a[i] > 0) {
-      low = std::max(low, static_cast<double>(values[i]));
-    } else {
-      high = std::min(high, static_cast<double>(values[i]));
-    }
-  }
-  if (free > 0) return sum / static_cast<double>(free);
-  if (std::isinf(low)) return high;
-  return std::isinf(high) ? low : (low + high) / 2;
+const OneClassArithmetic& arithmetic() {
+  static const auto* sixteen = one_class_sixteen();
+  return sixteen != nullptr ? *sixteen : one_class_eight();
 }
 
 }  // namespace
@@ -59,7 +43,7 @@ OneClassSolver::OneClassSolver(int64_t controls, int64_t features, const OneClas
           settings.gamma);
   stride_ = (controls + kMachineLanes - 1) / kMachineLanes * kMachineLanes;
   const int64_t matrix = features * stride_;
-  examples_ = room_.of(2 * matrix + stride_ * stride_ + 9 * stride_);
+  examples_ = room_.of(2 * matrix + stride_ * stride_ + 8 * stride_);
   centred_ = examples_ + matrix;
   kernel_ = centred_ + matrix;
   coefficients_ = kernel_ + stride_ * stride_;
@@ -72,21 +56,22 @@ void OneClassSolver::take_examples(const float* rows) {
 }
 
 OneClassFit OneClassSolver::solve() {
+  const auto& a = arithmetic();
   const double variance =
-      centre_examples(examples_, controls_, features_, stride_, centred_, work_);
+      a.centre_examples(examples_, controls_, features_, stride_, centred_, work_);
   OneClassFit fit;
   fit.gamma = settings_.gamma > 0 ? settings_.gamma
               : variance > 0      ? 1 / (variance * static_cast<double>(features_))
                                   : 1;
-  rbf_kernel(centred_, work_, controls_, features_, stride_, static_cast<float>(fit.gamma),
-             kernel_);
+  a.rbf_kernel(centred_, work_, controls_, features_, stride_, static_cast<float>(fit.gamma),
+               kernel_);
   const DualProblem problem{controls_,     stride_,
                             kernel_,       settings_.nu * static_cast<double>(controls_),
                             coefficients_, work_};
-  const auto end = solve_dual(problem, kTolerance);
+  const auto end = a.solve_dual(problem, kTolerance);
   fit.gap = end.gap;
   fit.products = end.products;
-  fit.rho = offset(coefficients_, work_, controls_);
+  fit.rho = end.rho;
   return fit;
 }
 

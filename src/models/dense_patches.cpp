@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "models/aligned_room.h"
-#include "models/eight_lanes.h"
+#include "models/vector_lanes.h"
 
 namespace scintigen {
 namespace {

@@ -7,7 +7,9 @@
 #include "core/random.h"
 #include "core/safetensors.h"
 #include "core/temporary_folder.h"
+#include "detection/one_class_kernels.h"
 #include "detection/one_class_svm.h"
+#include "models/aligned_room.h"
 
 namespace scintigen {
 namespace {
@@ -74,6 +76,59 @@ TEST(OneClassSvm, EverySizeIsOptimal) {
       const auto outside = (decide_one_class(fits, examples, examples) < -1e-4).sum(1).max();
       EXPECT_LE(outside.item<int64_t>(), static_cast<int64_t>(nu * static_cast<double>(n) + 1e-9));
     }
+  }
+}
+
+struct Solved {
+  torch::Tensor kernel, coefficients;
+  DualEnd end;
+};
+
+/// rows [n,d] with nu 0.1, by one width of registers.
+Solved solved_by(const OneClassArithmetic& arithmetic, const torch::Tensor& rows) {
+  const int64_t n = rows.size(0), d = rows.size(1);
+  const int64_t stride = (n + kMachineLanes - 1) / kMachineLanes * kMachineLanes;
+  AlignedRoom<float> room;
+  float* examples = room.of(2 * d * stride + stride * stride + 8 * stride);
+  float *centred = examples + d * stride, *kernel = centred + d * stride,
+        *a = kernel + stride * stride, *work = a + stride;
+  std::fill(examples, examples + d * stride, 0.0f);
+  pack_examples(rows.data_ptr<float>(), n, d, stride, examples);
+  const double variance = arithmetic.centre_examples(examples, n, d, stride, centred, work);
+  const auto gamma = static_cast<float>(1 / (variance * static_cast<double>(d)));
+  arithmetic.rbf_kernel(centred, work, n, d, stride, gamma, kernel);
+  const auto end =
+      arithmetic.solve_dual({n, stride, kernel, 0.1 * static_cast<double>(n), a, work}, 3e-6);
+  return {torch::from_blob(kernel, {stride, stride}).clone(), torch::from_blob(a, {stride}).clone(),
+          end};
+}
+
+TEST(OneClassSvm, KernelMatrixIsItsFormula) {
+  for (const int64_t n : {2, 15, 16, 35, 75, 130}) {
+    const auto rows = Random(static_cast<uint64_t>(n), "rows").normal_tensor({n, 9}) + 3;
+    const auto wide = rows.to(torch::kDouble);
+    const auto expected = torch::exp(-torch::cdist(wide, wide).square() /
+                                     (wide.var(/*unbiased=*/false) * wide.size(1)));
+    for (const auto* arithmetic : {&one_class_eight(), one_class_sixteen()}) {
+      if (arithmetic == nullptr) continue;  // a processor without AVX-512
+      const auto kernel = solved_by(*arithmetic, rows).kernel.to(torch::kDouble);
+      EXPECT_LT((kernel.slice(0, 0, n).slice(1, 0, n) - expected).abs().max().item<double>(), 2e-6);
+      EXPECT_EQ(kernel.slice(0, n).abs().sum().item<double>(), 0);
+      EXPECT_EQ(kernel.slice(1, n).abs().sum().item<double>(), 0);
+    }
+  }
+}
+
+TEST(OneClassSvm, SixteenLanesAreAsEight) {
+  if (one_class_sixteen() == nullptr) GTEST_SKIP() << "this processor has no AVX-512";
+  for (int64_t n = 2; n <= 130; n += n < 40 ? 1 : 7) {
+    const auto rows = Random(static_cast<uint64_t>(n), "rows").normal_tensor({n, 9});
+    const auto eight = solved_by(one_class_eight(), rows),
+               sixteen = solved_by(*one_class_sixteen(), rows);
+    EXPECT_LT((eight.kernel - sixteen.kernel).abs().max().item<float>(), 2e-6) << n;
+    EXPECT_TRUE(torch::equal(eight.coefficients > 0, sixteen.coefficients > 0)) << n;
+    EXPECT_LT((eight.coefficients - sixteen.coefficients).abs().max().item<float>(), 1e-3) << n;
+    EXPECT_NEAR(eight.end.rho, sixteen.end.rho, 1e-5 * static_cast<double>(n)) << n;
   }
 }
 
