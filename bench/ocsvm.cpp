@@ -83,7 +83,8 @@ void train_ours(const Machines& m, const Take& take) {
   OneClassSolver solver(m.controls, m.features, {});
   for (int64_t v = 0; v < m.count; ++v) {
     solver.take_examples(m.example(v, 0));
-    take(v, solver.solve(), solver.coefficients());
+    const float* next = v + 1 < m.count ? m.example(v + 1, 0) : nullptr;
+    take(v, solver.solve(next), solver.coefficients());
   }
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""drive_ocsvm.py BENCH: times our one-class machines, LIBSVM's and scikit-learn's alternately in one run, one thread each.
+"""drive_ocsvm.py BENCH: times our one-class machines, LIBSVM's and scikit-learn's alternately in one run, one thread each,
+all on one core (cores of a shared machine differ by half as much again, depending on what their neighbours do).
 
 Two kinds of machines of 75 controls and 64 features: "correlated", as features of a brain are (ten factors a person, some
 noise, rectified), and "independent" normal numbers, where nearly every control is a support vector. RBF, nu 0.03, gamma
@@ -15,6 +16,7 @@ import time
 
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 import numpy  # noqa: E402
 import sklearn  # noqa: E402
 import sklearn.svm  # noqa: E402

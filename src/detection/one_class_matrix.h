@@ -69,12 +69,27 @@ SCINTIGEN_INLINE void kernel_tile(const float* x, const float* squares, int64_t 
     }
 }
 
+/// Memory that will be read later, fetched a little with every tile: all at once would wait for it.
+class Ahead {
+ public:
+  SCINTIGEN_INLINE Ahead(const float* from, int64_t count)
+      : at_(from), end_(from == nullptr ? from : from + count) {}
+  SCINTIGEN_INLINE void fetch_some() {
+    for (int line = 0; line < 16 && at_ < end_; ++line, at_ += 16) __builtin_prefetch(at_, 0, 2);
+  }
+
+ private:
+  const float *at_, *end_;
+};
+
 /// R rows of the kernel matrix, from the block on the diagonal to the right.
 template <int R>
 SCINTIGEN_INLINE void kernel_rows(const float* x, const float* squares, int64_t i, int64_t features,
-                                  int64_t stride, float gamma, float* kernel) {
-  for (int64_t j = i / kMachineLanes * kMachineLanes; j < stride; j += kMachineLanes)
+                                  int64_t stride, float gamma, float* kernel, Ahead& ahead) {
+  for (int64_t j = i / kMachineLanes * kMachineLanes; j < stride; j += kMachineLanes) {
+    ahead.fetch_some();
     kernel_tile<R>(x, squares, i, j, features, stride, gamma, kernel);
+  }
 }
 
 /// Copies the blocks above the diagonal below it, eight by eight.
@@ -124,11 +139,13 @@ double centre_examples(const float* examples, int64_t controls, int64_t features
 
 SCINTIGEN_VERSIONS
 void rbf_kernel(const float* centred, const float* squares, int64_t controls, int64_t features,
-                int64_t stride, float gamma, float* kernel) {
+                int64_t stride, float gamma, float* kernel, const float* next_rows) {
+  Ahead ahead(next_rows, controls * features);
   int64_t i = 0;
   for (; i < controls && i + kTileRows <= stride; i += kTileRows)  // the last may pass the controls
-    kernel_rows<kTileRows>(centred, squares, i, features, stride, gamma, kernel);
-  for (; i < controls; ++i) kernel_rows<1>(centred, squares, i, features, stride, gamma, kernel);
+    kernel_rows<kTileRows>(centred, squares, i, features, stride, gamma, kernel, ahead);
+  for (; i < controls; ++i)
+    kernel_rows<1>(centred, squares, i, features, stride, gamma, kernel, ahead);
   mirror(kernel, stride);
   for (i = 0; i < controls; ++i) {
     kernel[i * stride + i] = 1.0f;

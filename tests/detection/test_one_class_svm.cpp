@@ -96,7 +96,7 @@ Solved solved_by(const OneClassArithmetic& arithmetic, const torch::Tensor& rows
   pack_examples(rows.data_ptr<float>(), n, d, stride, examples);
   const double variance = arithmetic.centre_examples(examples, n, d, stride, centred, work);
   const auto gamma = static_cast<float>(1 / (variance * static_cast<double>(d)));
-  arithmetic.rbf_kernel(centred, work, n, d, stride, gamma, kernel);
+  arithmetic.rbf_kernel(centred, work, n, d, stride, gamma, kernel, nullptr);
   const auto end =
       arithmetic.solve_dual({n, stride, kernel, 0.1 * static_cast<double>(n), a, work}, 3e-6);
   return {torch::from_blob(kernel, {stride, stride}).clone(), torch::from_blob(a, {stride}).clone(),
