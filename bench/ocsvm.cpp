@@ -4,9 +4,9 @@
 //   ours            milliseconds for all machines with scintigen
 //   libsvm EPSILON  the same with LIBSVM, training alone (its examples stand ready)
 //   compare         at LIBSVM's EPSILON 1e-9: largest difference of a decision and of rho in units
-//   of
-//                   the machine's largest |decision|, then how many machines have other support
-//                   sets
+//                   of the machine's largest |decision|, of its own examples and of those of the
+//                   next machine (few controls may all lie on the border, where decisions are 0);
+//                   then how many machines have other support sets, support vectors and products
 #include <ATen/Parallel.h>
 #include <libsvm/svm.h>
 
@@ -83,8 +83,7 @@ void train_ours(const Machines& m, const Take& take) {
   OneClassSolver solver(m.controls, m.features, {});
   for (int64_t v = 0; v < m.count; ++v) {
     solver.take_examples(m.example(v, 0));
-    const float* next = v + 1 < m.count ? m.example(v + 1, 0) : nullptr;
-    take(v, solver.solve(next), solver.coefficients());
+    take(v, solver.solve(), solver.coefficients());
   }
 }
 
@@ -95,15 +94,16 @@ void compare(Machines& m) {
     svm_model* model = train_libsvm(m, v, 1e-9);
     products += fit.products;
     double worst = 0, largest = 0;
-    for (int64_t i = 0; i < m.controls; ++i) {
-      double value = 0;
-      svm_predict_values(model, m.nodes[static_cast<size_t>(v)].data() + i * (m.features + 1),
-                         &value);
-      const double own = decide_one_class(m.example(v, 0), a, m.controls, m.features,
-                                          m.example(v, i), fit.gamma, fit.rho);
-      worst = std::max(worst, std::abs(own - value));
-      largest = std::max(largest, std::abs(value));
-    }
+    for (const int64_t machine : {v, (v + 1) % m.count})  // its own examples, and new ones
+      for (int64_t i = 0; i < m.controls; ++i) {
+        double value = 0;
+        svm_predict_values(
+            model, m.nodes[static_cast<size_t>(machine)].data() + i * (m.features + 1), &value);
+        const double own = decide_one_class(m.example(v, 0), a, m.controls, m.features,
+                                            m.example(machine, i), fit.gamma, fit.rho);
+        worst = std::max(worst, std::abs(own - value));
+        largest = std::max(largest, std::abs(value));
+      }
     decision = std::max(decision, worst / largest);
     offset = std::max(offset, std::abs(fit.rho - model->rho[0]) / largest);
     int64_t own_support = 0;

@@ -49,7 +49,7 @@ class DualSolver {
     choose(a_);
     multiply(a_, gradient_);
     float length = 1, before = kInfinity;
-    for (int round = 0;; ++round) {
+    for (int round = 0;; ++round) {  // the last counts as stalled
       projected_steps(length);
       Floats least{};
       for (int64_t i = 0; i < blocks_; ++i) {
@@ -75,8 +75,8 @@ class DualSolver {
  private:
   static SCINTIGEN_INLINE float* floats(Floats* x) { return reinterpret_cast<float*>(x); }
 
-  /// y[from..from+L) = sum over the chosen j of x[j] K[j], in two halves: one would wait for
-  /// itself.
+  /// y[from..from+L) = sum over the chosen j of x[j] K[j], in two sums: each addition to a single
+  /// one would wait for the addition before.
   template <int L>
   SCINTIGEN_INLINE void multiply_part(const Floats* x, int64_t from, Floats* y) {
     Floats even[L] = {}, odd[L] = {};
@@ -143,14 +143,14 @@ class DualSolver {
 
   /// As LIBSVM: the mean of K a over the support vectors between the bounds; where there are none,
   /// the middle of what the optimality conditions allow.
-  SCINTIGEN_INLINE float offset(const Gap& gap) const {
+  SCINTIGEN_INLINE float offset(const Gap& now) const {
     const auto between = free();
     if (between.count > 0) return between.mean();
-    if (std::isinf(gap.high)) return gap.low;
-    return std::isinf(gap.low) ? gap.high : 0.5f * (gap.high + gap.low);
+    if (std::isinf(now.high)) return now.low;
+    return std::isinf(now.low) ? now.high : 0.5f * (now.high + now.low);
   }
 
-  /// a[i] (+)= t direction where the direction is not 0, at its bound where it comes near one.
+  /// Block i of a += t direction, at its bound where it comes near one; and the gradient's.
   SCINTIGEN_INLINE void move(int64_t i, float t) {
     const Floats moved = a_[i] + t * direction_[i];
     const Floats off_cap = moved > cap_[i] - kSnap ? cap_[i] : moved;
@@ -161,7 +161,7 @@ class DualSolver {
   struct Range {
     float low, high;
   };
-  /// Where the level of project() lies.
+  /// Where the level of project() lies: at `low` the sum is too large, at `high` it is 0.
   SCINTIGEN_INLINE Range levels() const {
     const Floats never = Floats{} + kInfinity;
     Floats least = never, most = never;  // of value and -value
@@ -204,6 +204,11 @@ class DualSolver {
     }
   }
 
+  /// free = 1 where block i is between its bounds, 0 elsewhere.
+  SCINTIGEN_INLINE void inside(int64_t i, Floats& free) const {
+    free = a_[i] > 0.0f ? (a_[i] < cap_[i] ? Floats{} + 1.0f : Floats{}) : Floats{};
+  }
+
   struct Free {
     float sum, count;  ///< of the gradients of those between their bounds
     float mean() const { return count > 0 ? sum / count : 0.0f; }
@@ -211,10 +216,10 @@ class DualSolver {
   SCINTIGEN_INLINE Free free() const {
     Floats sum{}, count{};
     for (int64_t i = 0; i < blocks_; ++i) {
-      const Floats inside =
-          a_[i] > 0.0f ? (a_[i] < cap_[i] ? Floats{} + 1.0f : Floats{}) : Floats{};
-      sum += inside * gradient_[i];
-      count += inside;
+      Floats free;
+      inside(i, free);
+      sum += free * gradient_[i];
+      count += free;
     }
     return {sum_of(sum), sum_of(count)};
   }
@@ -237,20 +242,20 @@ class DualSolver {
     }
   }
 
-  /// residual = (mean of the free gradients - gradient) where free, 0 elsewhere, the first
-  /// direction, and who is free; returns the residual's square.
+  /// Residual and first direction are mean of the free gradients - gradient where free, 0
+  /// elsewhere. Chooses the free. `count`: how many they are. Returns the residual's square.
   SCINTIGEN_INLINE float start_conjugate(float& count) {
     const auto between = free();
     count = between.count;
     const float mean = between.mean();
     Floats square{};
     for (int64_t i = 0; i < blocks_; ++i) {
-      const Floats below = a_[i] < cap_[i] ? mean - gradient_[i] : Floats{};
-      const Floats residual = a_[i] > 0.0f ? below : Floats{};
+      inside(i, value_[i]);
+      const Floats residual = value_[i] * (mean - gradient_[i]);
       residual_[i] = direction_[i] = residual;
       square += residual * residual;
     }
-    choose(direction_);
+    choose(value_);
     return sum_of(square);
   }
 
@@ -272,8 +277,9 @@ class DualSolver {
       Floats bends{}, products{};
       for (int64_t i = 0; i < blocks_; ++i) {
         bends += direction_[i] * product_[i];
-        const Floats below = a_[i] < cap_[i] ? product_[i] : Floats{};
-        products += a_[i] > 0.0f ? below : Floats{};
+        Floats free;
+        inside(i, free);
+        products += free * product_[i];
       }
       const float bend = sum_of(bends), mean = sum_of(products) / count;
       if (!(bend > 0)) return;
@@ -283,14 +289,19 @@ class DualSolver {
         square = start_conjugate(count);
         continue;
       }
-      Floats squares{};
+      Floats squares{}, still_free{};
       for (int64_t i = 0; i < blocks_; ++i) {
         const Floats left = residual_[i] - wanted * (product_[i] - mean);
-        const Floats below = a_[i] < cap_[i] ? left : Floats{};
-        const Floats residual = a_[i] > 0.0f ? below : Floats{};
-        residual_[i] = residual;
-        squares += residual * residual;
         move(i, wanted);
+        Floats free;
+        inside(i, free);
+        residual_[i] = free * left;
+        squares += residual_[i] * residual_[i];
+        still_free += free;
+      }
+      if (sum_of(still_free) != count) {  // one came near enough to a bound to be put at it
+        square = start_conjugate(count);
+        continue;
       }
       const float before = square;
       square = sum_of(squares);

@@ -35,10 +35,9 @@ struct OneClassArithmetic {
   double (*centre_examples)(const float* examples, int64_t controls, int64_t features,
                             int64_t stride, float* centred, float* squares);
 
-  /// kernel [stride][stride]: exp(-gamma |x_i - x_j|^2), diagonal 1, 0 past the controls. Meanwhile
-  /// fetches the next machine's rows [controls][features], if there are any, into the cache.
+  /// kernel [stride][stride]: exp(-gamma |x_i - x_j|^2), diagonal 1, 0 past the controls.
   void (*rbf_kernel)(const float* centred, const float* squares, int64_t controls, int64_t features,
-                     int64_t stride, float gamma, float* kernel, const float* next_rows);
+                     int64_t stride, float gamma, float* kernel);
 
   /// Spectral projected gradient finds who is at a bound, conjugate gradients solve for the others
   /// until `tolerance` (of the gap, relative to the largest |Ka|); should both stall, pairwise

@@ -44,24 +44,24 @@ SCINTIGEN_INLINE void kernel_values(Floats& value, float own, const float* squar
 }
 
 /// K[i..i+R-1][j..j+15] from x [features][stride].
-template <int R>
+template <int R, int kBlocks>
 SCINTIGEN_INLINE void kernel_tile(const float* x, const float* squares, int64_t i, int64_t j,
                                   int64_t features, int64_t stride, float gamma, float* kernel) {
-  constexpr int kParts = kMachineLanes / kLanes;
+  constexpr int kParts = kBlocks * kMachineLanes / kLanes;
   const float *left = x + i, *right = x + j;
   Floats sum[R][kParts] = {};
   for (int64_t k = 0; k < features; ++k, left += stride, right += stride) {
     Floats part[kParts];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) part[p] = lanes(right + p * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int p = 0; p < kParts; ++p) sum[r][p] += left[r] * part[p];
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) {
       const int64_t column = j + p * kLanes;
       kernel_values(sum[r][p], squares[i + r], squares + column, gamma);
@@ -69,27 +69,15 @@ SCINTIGEN_INLINE void kernel_tile(const float* x, const float* squares, int64_t 
     }
 }
 
-/// Memory that will be read later, fetched a little with every tile: all at once would wait for it.
-class Ahead {
- public:
-  SCINTIGEN_INLINE Ahead(const float* from, int64_t count)
-      : at_(from), end_(from == nullptr ? from : from + count) {}
-  SCINTIGEN_INLINE void fetch_some() {
-    for (int line = 0; line < 16 && at_ < end_; ++line, at_ += 16) __builtin_prefetch(at_, 0, 2);
-  }
-
- private:
-  const float *at_, *end_;
-};
-
 /// R rows of the kernel matrix, from the block on the diagonal to the right.
 template <int R>
 SCINTIGEN_INLINE void kernel_rows(const float* x, const float* squares, int64_t i, int64_t features,
-                                  int64_t stride, float gamma, float* kernel, Ahead& ahead) {
-  for (int64_t j = i / kMachineLanes * kMachineLanes; j < stride; j += kMachineLanes) {
-    ahead.fetch_some();
-    kernel_tile<R>(x, squares, i, j, features, stride, gamma, kernel);
-  }
+                                  int64_t stride, float gamma, float* kernel) {
+  int64_t j = i / kMachineLanes * kMachineLanes;
+  for (; j + 32 <= stride && kLanes == 16; j += 32)
+    kernel_tile<R, 2>(x, squares, i, j, features, stride, gamma, kernel);
+  for (; j < stride; j += kMachineLanes)
+    kernel_tile<R, 1>(x, squares, i, j, features, stride, gamma, kernel);
 }
 
 /// Copies the blocks above the diagonal below it, eight by eight.
@@ -105,9 +93,18 @@ SCINTIGEN_INLINE void mirror(float* kernel, int64_t stride) {
     }
 }
 
+/// used = 1 for the controls among the last kMachineLanes lanes, where those past them lie, too.
+SCINTIGEN_INLINE void last_lanes(int64_t controls, int64_t stride, float* used) {
+  for (int64_t i = 0; i < kMachineLanes; ++i)
+    used[i] = stride - kMachineLanes + i < controls ? 1.0f : 0.0f;
+}
+
 SCINTIGEN_VERSIONS
 double centre_examples(const float* examples, int64_t controls, int64_t features, int64_t stride,
                        float* centred, float* squares) {
+  const int64_t whole = stride - kMachineLanes;
+  alignas(64) float used[kMachineLanes];
+  last_lanes(controls, stride, used);
   double sum = 0, mean_square = 0;
   std::fill(squares, squares + stride, 0.0f);
   for (int64_t k = 0; k < features; ++k) {
@@ -116,20 +113,23 @@ double centre_examples(const float* examples, int64_t controls, int64_t features
     const float first = x[0];  // sums about it: no cancellation where the mean is large
     Floats shifted{};
     int64_t i = 0;
-    for (; i + kLanes <= controls; i += kLanes) shifted += lanes(x + i) - first;
-    float rest = 0;
-    for (; i < controls; ++i) rest += x[i] - first;
-    const float mean = first + (sum_of(shifted) + rest) / static_cast<float>(controls);
-    for (i = 0; i < stride; i += kLanes) {
+    for (; i < whole; i += kLanes) shifted += lanes(x + i) - first;
+    for (; i < stride; i += kLanes)
+      shifted += lanes(used + i - whole) > 0.0f ? lanes(x + i) - first : Floats{};
+    const float mean = first + sum_of(shifted) / static_cast<float>(controls);
+    for (i = 0; i < whole; i += kLanes) {
       const Floats value = lanes(x + i) - mean;
       lanes(y + i) = value;
       lanes(squares + i) += value * value;
     }
-    std::fill(y + controls, y + stride, 0.0f);
+    for (; i < stride; i += kLanes) {
+      const Floats value = lanes(used + i - whole) > 0.0f ? lanes(x + i) - mean : Floats{};
+      lanes(y + i) = value;
+      lanes(squares + i) += value * value;
+    }
     sum += mean;
     mean_square += static_cast<double>(mean) * mean;
   }
-  std::fill(squares + controls, squares + stride, 0.0f);
   double within = 0;
   for (int64_t i = 0; i < controls; ++i) within += squares[i];
   const auto count = static_cast<double>(features);
@@ -139,17 +139,19 @@ double centre_examples(const float* examples, int64_t controls, int64_t features
 
 SCINTIGEN_VERSIONS
 void rbf_kernel(const float* centred, const float* squares, int64_t controls, int64_t features,
-                int64_t stride, float gamma, float* kernel, const float* next_rows) {
-  Ahead ahead(next_rows, controls * features);
+                int64_t stride, float gamma, float* kernel) {
   int64_t i = 0;
   for (; i < controls && i + kTileRows <= stride; i += kTileRows)  // the last may pass the controls
-    kernel_rows<kTileRows>(centred, squares, i, features, stride, gamma, kernel, ahead);
-  for (; i < controls; ++i)
-    kernel_rows<1>(centred, squares, i, features, stride, gamma, kernel, ahead);
+    kernel_rows<kTileRows>(centred, squares, i, features, stride, gamma, kernel);
+  for (; i < controls; ++i) kernel_rows<1>(centred, squares, i, features, stride, gamma, kernel);
   mirror(kernel, stride);
+  alignas(64) float used[kMachineLanes];
+  last_lanes(controls, stride, used);
   for (i = 0; i < controls; ++i) {
     kernel[i * stride + i] = 1.0f;
-    std::fill(kernel + i * stride + controls, kernel + (i + 1) * stride, 0.0f);
+    float* last = kernel + (i + 1) * stride - kMachineLanes;
+    for (int64_t j = 0; j < kMachineLanes; j += kLanes)
+      lanes(last + j) = lanes(used + j) > 0.0f ? lanes(last + j) : Floats{};
   }
   std::fill(kernel + controls * stride, kernel + stride * stride, 0.0f);
 }

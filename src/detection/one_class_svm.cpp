@@ -55,7 +55,7 @@ void OneClassSolver::take_examples(const float* rows) {
   pack_examples(rows, controls_, features_, stride_, examples_);
 }
 
-OneClassFit OneClassSolver::solve(const float* next_rows) {
+OneClassFit OneClassSolver::solve() {
   const auto& a = arithmetic();
   const double variance =
       a.centre_examples(examples_, controls_, features_, stride_, centred_, work_);
@@ -64,7 +64,7 @@ OneClassFit OneClassSolver::solve(const float* next_rows) {
               : variance > 0      ? 1 / (variance * static_cast<double>(features_))
                                   : 1;
   a.rbf_kernel(centred_, work_, controls_, features_, stride_, static_cast<float>(fit.gamma),
-               kernel_, next_rows);
+               kernel_);
   const DualProblem problem{controls_,     stride_,
                             kernel_,       settings_.nu * static_cast<double>(controls_),
                             coefficients_, work_};
@@ -91,7 +91,7 @@ OneClassFits fit_one_class(const torch::Tensor& examples, const OneClassSettings
     OneClassSolver solver(n, d, settings);
     for (int64_t v = begin; v < end; ++v) {
       solver.take_examples(from + v * n * d);
-      const auto fit = solver.solve(v + 1 < end ? from + (v + 1) * n * d : nullptr);
+      const auto fit = solver.solve();
       std::copy(solver.coefficients(), solver.coefficients() + n,
                 fits.coefficients.data_ptr<float>() + v * n);
       fits.rho.data_ptr<double>()[v] = fit.rho;

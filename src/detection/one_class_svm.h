@@ -47,8 +47,7 @@ class OneClassSolver {
   /// The same from rows [controls][features].
   void take_examples(const float* rows);
 
-  /// `next_rows`: what take_examples() will be given next, if it is known and stands in memory.
-  OneClassFit solve(const float* next_rows = nullptr);
+  OneClassFit solve();
   /// [controls] in [0,1], of the last solve(); 0 where a control is no support vector.
   const float* coefficients() const { return coefficients_; }
 

@@ -14,6 +14,7 @@ namespace scintigen {
 
 /// Memory read through these is on a border of their size.
 // NOLINTBEGIN(modernize-use-using): GCC bug 88600
+typedef float Four __attribute__((vector_size(16), may_alias));
 typedef float Eight __attribute__((vector_size(32), may_alias));
 typedef int32_t EightWhole __attribute__((vector_size(32), may_alias));
 // NOLINTEND(modernize-use-using)
@@ -44,13 +45,17 @@ SCINTIGEN_INLINE const Eight& eight(const float* p) { return *reinterpret_cast<c
 SCINTIGEN_INLINE Eight& eight(float* p) { return *reinterpret_cast<Eight*>(p); }
 
 SCINTIGEN_INLINE float sum_of(const Eight& v) {
-  return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
+  Four sum = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  sum += __builtin_shufflevector(sum, sum, 2, 3, 0, 1);
+  return sum[0] + sum[1];
 }
 SCINTIGEN_INLINE float least_of(const Eight& v) {
-  const float a = v[0] < v[4] ? v[0] : v[4], b = v[1] < v[5] ? v[1] : v[5];
-  const float c = v[2] < v[6] ? v[2] : v[6], d = v[3] < v[7] ? v[3] : v[7];
-  const float e = a < b ? a : b, f = c < d ? c : d;
-  return e < f ? e : f;
+  const Four low = __builtin_shufflevector(v, v, 0, 1, 2, 3);
+  const Four high = __builtin_shufflevector(v, v, 4, 5, 6, 7);
+  const Four least = low < high ? low : high;
+  const Four other = __builtin_shufflevector(least, least, 2, 3, 0, 1);
+  const Four both = least < other ? least : other;
+  return both[0] < both[1] ? both[0] : both[1];
 }
 
 /// Writes first, first + 1, ... of those lanes of x that are not 0 to `to`, which has room for all;
