@@ -9,7 +9,8 @@ typedef Eight Floats;
 typedef EightWhole Wholes;
 // NOLINTEND(modernize-use-using)
 constexpr int kLanes = 8;
-constexpr int kTileRows = 5;  // of the kernel matrix: 5 x 16 sums in 10 registers of AVX2
+// A tile of the kernel matrix: 5 x 16 sums in 10 registers of AVX2.
+constexpr int kTileRows = 5, kTileParts = 2;
 }  // namespace
 }  // namespace scintigen
 #define SCINTIGEN_VERSIONS SCINTIGEN_CLONES

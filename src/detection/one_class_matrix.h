@@ -43,26 +43,25 @@ SCINTIGEN_INLINE void kernel_values(Floats& value, float own, const float* squar
   exp_minus(value);
 }
 
-/// K[i..i+R-1][j..j+15] from x [features][stride].
-template <int R, int kBlocks>
+/// K[i..i+R-1][j..] of P registers, from x [features][stride].
+template <int R, int P>
 SCINTIGEN_INLINE void kernel_tile(const float* x, const float* squares, int64_t i, int64_t j,
                                   int64_t features, int64_t stride, float gamma, float* kernel) {
-  constexpr int kParts = kBlocks * kMachineLanes / kLanes;
   const float *left = x + i, *right = x + j;
-  Floats sum[R][kParts] = {};
+  Floats sum[R][P] = {};
   for (int64_t k = 0; k < features; ++k, left += stride, right += stride) {
-    Floats part[kParts];
-#pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p) part[p] = lanes(right + p * kLanes);
+    Floats part[P];
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) part[p] = lanes(right + p * kLanes);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-      for (int p = 0; p < kParts; ++p) sum[r][p] += left[r] * part[p];
+#pragma GCC unroll 2
+      for (int p = 0; p < P; ++p) sum[r][p] += left[r] * part[p];
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
-#pragma GCC unroll 4
-    for (int p = 0; p < kParts; ++p) {
+#pragma GCC unroll 2
+    for (int p = 0; p < P; ++p) {
       const int64_t column = j + p * kLanes;
       kernel_values(sum[r][p], squares[i + r], squares + column, gamma);
       lanes(kernel + (i + r) * stride + column) = sum[r][p];
@@ -74,10 +73,10 @@ template <int R>
 SCINTIGEN_INLINE void kernel_rows(const float* x, const float* squares, int64_t i, int64_t features,
                                   int64_t stride, float gamma, float* kernel) {
   int64_t j = i / kMachineLanes * kMachineLanes;
-  for (; j + 32 <= stride && kLanes == 16; j += 32)
-    kernel_tile<R, 2>(x, squares, i, j, features, stride, gamma, kernel);
+  for (; j + kTileParts * kLanes <= stride; j += kTileParts * kLanes)
+    kernel_tile<R, kTileParts>(x, squares, i, j, features, stride, gamma, kernel);
   for (; j < stride; j += kMachineLanes)
-    kernel_tile<R, 1>(x, squares, i, j, features, stride, gamma, kernel);
+    kernel_tile<R, kMachineLanes / kLanes>(x, squares, i, j, features, stride, gamma, kernel);
 }
 
 /// Copies the blocks above the diagonal below it, eight by eight.

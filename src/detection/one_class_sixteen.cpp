@@ -16,7 +16,8 @@ typedef Sixteen Floats;
 typedef SixteenWhole Wholes;
 // NOLINTEND(modernize-use-using)
 constexpr int kLanes = 16;
-constexpr int kTileRows = 8;  // of the kernel matrix: as many sums as hide a product's latency
+// A tile of the kernel matrix: 8 x 32 sums in 16 registers, enough to hide an addition's latency.
+constexpr int kTileRows = 8, kTileParts = 2;
 }  // namespace
 }  // namespace scintigen
 #define SCINTIGEN_VERSIONS
