@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kernel matrix of a one-class machine, for a file that has said what Floats and Wholes are, how
-// many lanes they have (kLanes), and in which versions to compile (SCINTIGEN_VERSIONS):
-// one_class_eight.cpp, one_class_sixteen.cpp.
+// many lanes they have (kLanes), how large a tile is (kTileRows, kTileParts registers), and in
+// which versions to compile (SCINTIGEN_VERSIONS): one_class_eight.cpp, one_class_sixteen.cpp.
 #pragma once
 #include <algorithm>
 
